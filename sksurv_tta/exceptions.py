@@ -1,0 +1,139 @@
+"""Every error and warning of the package, and what each carries.
+
+All errors derive from :class:`SksurvTTAError` *and* from the built-in exception that
+scikit-learn users expect, so ``except ValueError`` keeps working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "BagFileError",
+    "CheckpointMismatchError",
+    "CohortError",
+    "CohortWarning",
+    "FoldError",
+    "ImbalancedFoldsWarning",
+    "ModelFileError",
+    "OutcomeError",
+    "PathwayError",
+    "PathwayWarning",
+    "SksurvTTAError",
+    "SksurvTTAWarning",
+    "TrainingDivergedError",
+    "TrainingWarning",
+    "listing",
+]
+
+
+def listing(items: Iterable[object], limit: int = 10) -> str:
+    """First ``limit`` items, comma separated, with the number of those left out.
+
+    Parameters
+    ----------
+    items : iterable
+        What to list, in the order in which it should be shown.
+    limit : int
+        How many to show at the most.
+    """
+    shown = [str(item) for item in items]
+    more = len(shown) - limit
+    return ", ".join(shown[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+class SksurvTTAError(Exception):
+    """Base of all errors of this package."""
+
+
+class BagFileError(SksurvTTAError, ValueError):
+    """A feature file cannot be used.
+
+    Attributes
+    ----------
+    path : str or None
+        The file.
+    patient_ids : tuple of str
+        The patients concerned, as far as they are known.
+    """
+
+    def __init__(self, message: str, *, path: object = None, patient_ids: Sequence[object] = ()):
+        super().__init__(message)
+        self.path = None if path is None else str(path)
+        self.patient_ids = tuple(str(patient) for patient in patient_ids)
+
+
+class CohortError(SksurvTTAError, ValueError):
+    """Bags, expression and outcomes do not make one cohort; lists every problem at once.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        One sentence for each problem.
+    """
+
+    def __init__(self, problems: str | Sequence[str]):
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        if len(self.problems) == 1:
+            super().__init__(self.problems[0])
+        else:
+            lines = "\n".join(f"  {i}. {problem}" for i, problem in enumerate(self.problems, 1))
+            super().__init__(f"{len(self.problems)} problems with this cohort:\n{lines}")
+
+
+class PathwayError(SksurvTTAError, ValueError):
+    """Pathway sets cannot be read or do not fit the genes at hand."""
+
+
+class OutcomeError(SksurvTTAError, ValueError):
+    """Event indicators or times cannot be used."""
+
+
+class FoldError(SksurvTTAError, ValueError):
+    """Folds cannot be made from, or do not fit, these patients and sites."""
+
+
+class TrainingDivergedError(SksurvTTAError, FloatingPointError):
+    """The loss or its gradient is not finite; the weights were not touched by it.
+
+    Attributes
+    ----------
+    epoch, step : int
+        When it happened, counted from 0.
+    parts : dict
+        Every part of the loss of that step.
+    """
+
+    def __init__(self, message: str, *, epoch: int, step: int, parts: dict[str, float]):
+        super().__init__(message)
+        self.epoch = epoch
+        self.step = step
+        self.parts = dict(parts)
+
+
+class CheckpointMismatchError(SksurvTTAError, ValueError):
+    """A checkpoint belongs to other data, parameters or another version."""
+
+
+class ModelFileError(SksurvTTAError, ValueError):
+    """A saved model is damaged, foreign or of an unknown version."""
+
+
+class SksurvTTAWarning(UserWarning):
+    """Base of all warnings of this package."""
+
+
+class CohortWarning(SksurvTTAWarning):
+    """Something in the data that works but that the user should know."""
+
+
+class PathwayWarning(SksurvTTAWarning):
+    """Genes of a pathway are missing, or a pathway was left out."""
+
+
+class ImbalancedFoldsWarning(SksurvTTAWarning):
+    """The folds cannot be balanced as well as asked for; says by how much."""
+
+
+class TrainingWarning(SksurvTTAWarning):
+    """Training went on, but in a way that the user may want to change."""

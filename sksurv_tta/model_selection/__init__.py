@@ -1,0 +1,1 @@
+"""Splitters that keep tissue source sites whole."""

@@ -1,0 +1,1 @@
+"""Unbalanced optimal transport of tokens to prototypes."""
