@@ -1,0 +1,126 @@
+"""Transport of tokens to prototypes with a prescribed total mass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from sksurv_tta.transport._newton import Solution, solve_group
+from sksurv_tta.transport._problem import Problem, check_parameters, make_problem
+from sksurv_tta.transport.result import TransportPlan
+
+__all__ = ["curriculum_transport"]
+
+# Numbers of the cost worked on at once on a CPU. Bags of more are taken one by one, so that their kernel
+# stays in the cache; small ones together, so that the price of a call is shared.
+GROUP_SIZE = 160_000
+# Evaluations on a GPU, where none is spent on asking whether it was the last.
+FIXED_EVALUATIONS = 12
+
+
+@torch.no_grad()
+def curriculum_transport(
+    cost: torch.Tensor,
+    mass: float | torch.Tensor,
+    *,
+    kl_weight: float = 0.1,
+    epsilon: float = 0.1,
+    mask: torch.Tensor | None = None,
+    tol: float = 1e-6,
+    max_evaluations: int = 50,
+) -> TransportPlan:
+    """Plan that moves a fraction of the tokens' mass to the prototypes, the cheapest first.
+
+    Eq. (8), solved as Eq. (37): min <Q, C> - epsilon H([Q, sink]) + gamma KL(column masses || mass / K)
+    with rows of [Q, sink] equal to 1 / N_real and the whole of Q equal to `mass`.
+
+    Deviation from Eq. (11): there the sink column is penalised like the prototypes, which at gamma = 0.1
+    leaves them 2e-7 to 5e-5 of the mass; here it is exact, as in Eqs. (36)-(37). Instead of the printed
+    iteration, Newton's method runs on the K potentials of the dual until the column residual is reached,
+    bag by bag.
+
+    Parameters
+    ----------
+    cost : Tensor of shape (N, K) or (B, N, K)
+        C, finite for real tokens; padding may hold anything. Half precision is raised to float32.
+    mass : float or Tensor of shape (B,)
+        Fraction to transport, in (0, 1]. 1 means that there is no sink.
+    kl_weight : float
+        gamma > 0. ``inf`` fixes the columns at mass / K.
+    epsilon : float
+        Weight of the entropy, > 0.
+    mask : Tensor of bool of shape (N,) or (B, N), optional
+        True = real token. The others get zero rows and influence nothing.
+    tol : float
+        Column residual, relative to the mass, at which a bag is done. Below 16 roundings of the
+        cost's type (1.9e-6 in float32) a bag also ends when its residual no longer falls.
+    max_evaluations : int
+        Passes over the cost after which a bag is given up (`converged` is then False). On a GPU all
+        bags take min(max_evaluations, 12) without asking.
+
+    Returns
+    -------
+    TransportPlan
+        The plan and its diagnostics. A bag that has only padding gets a zero plan, residual 0.
+
+    Raises
+    ------
+    TypeError
+        If the cost is not floating point or the mask not bool.
+    ValueError
+        If a parameter or a mass is out of range, shapes do not fit, or a real token has a NaN or
+        infinite cost; the bags are named.
+    """
+    check_parameters(kl_weight=kl_weight, epsilon=epsilon, tol=tol, max_evaluations=max_evaluations)
+    return solve_problem(
+        make_problem(cost, mass, mask),
+        kl_weight=kl_weight,
+        epsilon=epsilon,
+        tol=tol,
+        max_evaluations=max_evaluations,
+    )
+
+
+def solve_problem(
+    problem: Problem, *, kl_weight: float, epsilon: float, tol: float, max_evaluations: int
+) -> TransportPlan:
+    """Plans of a checked batch, group by group."""
+    if problem.cost.numel() == 0:
+        return _without_tokens(problem)
+    fixed = problem.cost.is_cuda
+    evaluations = min(max_evaluations, FIXED_EVALUATIONS) if fixed else max_evaluations
+    solutions = [
+        solve_group(
+            group, kl_weight=kl_weight, epsilon=epsilon, tol=tol, max_evaluations=evaluations, fixed=fixed
+        )
+        for group in _groups(problem)
+    ]
+    return _joined(solutions, problem.single)
+
+
+def _groups(problem: Problem) -> Iterator[Problem]:
+    """Groups of bags that are solved together. Their size depends on N and K alone."""
+    n_bags, n_tokens, n_prototypes = problem.cost.shape
+    size = n_bags if problem.cost.is_cuda else max(1, GROUP_SIZE // (n_tokens * n_prototypes))
+    for start in range(0, n_bags, size):
+        yield problem.bags(start, min(start + size, n_bags))
+
+
+def _joined(solutions: list[Solution], single: bool) -> TransportPlan:
+    """One result for all groups."""
+    if len(solutions) == 1:
+        parts = [solutions[0].plan, solutions[0].residual, solutions[0].n_iter, solutions[0].converged]
+    else:
+        parts = [
+            torch.cat([getattr(solution, name) for solution in solutions])
+            for name in ("plan", "residual", "n_iter", "converged")
+        ]
+    return TransportPlan(*(part[0] for part in parts)) if single else TransportPlan(*parts)
+
+
+def _without_tokens(problem: Problem) -> TransportPlan:
+    """Result when there is nothing to transport."""
+    zero = torch.zeros_like(problem.mass)
+    count = torch.zeros_like(zero, dtype=torch.int64)
+    return _joined([Solution(problem.cost.clone(), zero, count, count == 0)], problem.single)
