@@ -1,1 +1,5 @@
-"""Estimators."""
+"""Estimators with scikit-survival's face."""
+
+from sksurv_tta.estimators.tta import TTASurvivalEstimator
+
+__all__ = ["TTASurvivalEstimator"]

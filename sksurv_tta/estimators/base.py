@@ -1,0 +1,305 @@
+"""The scikit-survival face that all network estimators share."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, check_random_state
+from skorch.callbacks import EarlyStopping
+from skorch.helper import predefined_split
+from sksurv.base import SurvivalAnalysisMixin
+from sksurv.functions import StepFunction
+from sksurv.util import check_y_survival
+
+from sksurv_tta.estimators.baseline_hazard import (
+    CoxPrediction,
+    DiscretePrediction,
+    PredictionRule,
+    as_step_functions,
+    fit_time_bins,
+)
+from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
+from sksurv_tta.exceptions import OutcomeError
+from sksurv_tta.model_selection import site_preserved_train_test_split
+from sksurv_tta.networks import SurvivalNetwork
+from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
+from sksurv_tta.training.randomness import Purpose, derive_seed, initialising
+from sksurv_tta.training.threads import threads_for
+
+__all__ = ["BaseNetworkEstimator"]
+
+DEFAULT_VALIDATION_FRACTION = 0.2  # when early stopping is asked for without a fraction
+
+
+class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMeta):
+    """Everything but the network: input, outcome, training, prediction.
+
+    A subclass declares its parameters, among them all those that this class reads, and builds its
+    network in ``_build_network``.
+    """
+
+    _predict_risk_score = True  # scikit-survival reads it through a Pipeline
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "pathways": [str, PathLike, Mapping, None],
+        "loss": [StrOptions({"cox", "discrete"})],
+        "n_time_bins": [Interval(Integral, 2, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "bag_size": [Interval(Integral, 1, None, closed="left"), None],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "warmup_epochs": [Interval(Real, 0, None, closed="left")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "low_memory": ["boolean"],
+        "callbacks": [list, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def _build_network(self, schema: InputSchema, n_outputs: int) -> SurvivalNetwork:
+        """Build the untrained network for these columns, ending in ``n_outputs`` numbers."""
+
+    def fit(self, X: Any, y: Any = None, sites: Any = None):
+        """Train on patients with known outcome.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+            Columns of dtype ``bag`` (one for each bag modality) and numeric columns. A missing
+            bag is a missing slide; a row whose gene columns are all NaN is missing expression.
+        y : structured array of shape (n_patients,)
+            First field the event indicator (bool), second the time.
+        sites : array-like of shape (n_patients,), optional
+            Where each patient's tissue came from. Only the validation part uses it: it is then
+            made of whole sites.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        CohortError
+            If rows or columns of X cannot be used; names them.
+        ValueError
+            If y is not a structured array, is all censored or holds negative times.
+        TrainingDivergedError
+            If the loss or its gradient stops being finite.
+        """
+        self._validate_params()
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
+            )
+        continues = self.warm_start and hasattr(self, "net_")
+        if continues:
+            schema, X = self._schema, check_again(self, self._schema, X)
+        else:
+            schema, X = learn_schema(self, X, self.pathways)
+        event, time = check_y_survival(y)
+        check_consistent_length(X, event)
+        edges = self._edges if continues else self._fit_bins(time, event)
+        seed = self._seed()
+        patients = read_patients(schema, X, _outcome(time, event, edges))
+        training, validation = self._split(patients, y, sites, seed)
+        with threads_for(self._tokens_per_batch(patients, schema)):
+            net = self.net_ if continues else self._make_net(schema, 1 + len(edges), seed)
+            net.set_params(max_epochs=self.max_epochs)
+            if validation is not None:
+                net.train_split = predefined_split(validation)
+            net.partial_fit(training)
+            net.train_split = None
+            self._settle(net, schema, edges, net.predict(patients), time, event)
+        return self
+
+    def _settle(
+        self, net: SurvivalNet, schema: InputSchema, edges: np.ndarray, outputs: np.ndarray, time, event
+    ):
+        """Set everything that the fitted estimator keeps: no row of X or y is among it."""
+        rule: PredictionRule
+        if self.loss == "cox":
+            rule = CoxPrediction.fit(outputs, time, event)
+        else:
+            rule = DiscretePrediction.fit(outputs, time, edges)
+        self.net_, self._schema, self._edges, self._rule = net, schema, edges, rule
+        self._set_public(net, schema, rule)
+
+    def _set_public(self, net: SurvivalNet, schema: InputSchema, rule: PredictionRule) -> None:
+        records = [{k: v for k, v in record.items() if k != "batches"} for record in net.history]
+        self.history_ = pd.DataFrame(records)
+        self.n_iter_ = len(records)
+        self.pathway_names_ = np.array(schema.pathway_names, dtype=object)
+        self.unique_times_ = rule.times
+        self.cum_baseline_hazard_ = StepFunction(rule.times, rule.baseline, domain=(0.0, rule.times[-1]))
+        self.baseline_survival_ = StepFunction(
+            rule.times, np.exp(-rule.baseline), domain=(0.0, rule.times[-1])
+        )
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Risk scores; a higher score means an earlier event is expected.
+
+        Deterministic, on all instances of every bag, one patient at a time.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+
+        Returns
+        -------
+        risk : ndarray of shape (n_patients,), float64
+            Log risk (``loss="cox"``), or minus the sum of the survival probabilities of the time
+            bins (``loss="discrete"``).
+        """
+        return self._rule.risk(self._outputs(X))
+
+    def predict_survival_function(self, X: Any, return_array: bool = False) -> np.ndarray:
+        """Survival function of each patient.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+        return_array : bool
+            Return the values at ``unique_times_`` instead of functions.
+
+        Returns
+        -------
+        survival : ndarray of StepFunction (n_patients,), or of float (n_patients, n_times)
+        """
+        return self._functions(np.exp(-self._rule_hazard(X)), return_array)
+
+    def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> np.ndarray:
+        """Cumulative hazard function of each patient; parameters as ``predict_survival_function``."""
+        return self._functions(self._rule_hazard(X), return_array)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Harrell's concordance index of the risk scores.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_patients, n_columns)
+        y : structured array of shape (n_patients,)
+        sample_weight : None
+            Accepted because scikit-learn's Pipeline passes it on; must be None.
+        """
+        if sample_weight is not None:
+            raise ValueError("The concordance index takes no sample_weight; leave it out.")
+        return super().score(X, y)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "net_")
+        return self.net_.predict(read_patients(self._schema, check_again(self, self._schema, X)))
+
+    def _rule_hazard(self, X: Any) -> np.ndarray:
+        outputs = self._outputs(X)
+        return self._rule.cumulative_hazard(outputs)
+
+    def _functions(self, values: np.ndarray, return_array: bool) -> np.ndarray:
+        return values if return_array else as_step_functions(self.unique_times_, values)
+
+    def _seed(self) -> int:
+        if self.random_state is None:
+            # Fresh entropy: the caller's global generator is not ours to advance.
+            return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _fit_bins(self, time: np.ndarray, event: np.ndarray) -> np.ndarray:
+        if self.loss == "cox":
+            return np.empty(0)
+        edges = fit_time_bins(time, event, self.n_time_bins)
+        if not len(edges):
+            raise OutcomeError(
+                f"No {self.n_time_bins} time bins can be made from {int(event.sum())} events at "
+                f"{len(np.unique(time[event]))} distinct times; use loss='cox'."
+            )
+        return edges
+
+    def _split(
+        self, patients: PatientDataset, y: Any, sites: Any, seed: int
+    ) -> tuple[PatientDataset, PatientDataset | None]:
+        """Training and validation part; the latter is made of whole sites."""
+        fraction = self.validation_fraction
+        if fraction is None and not self.early_stopping:
+            return patients, None
+        rows, held_out = site_preserved_train_test_split(
+            np.zeros((len(patients), 1)),
+            y,
+            groups=sites,
+            test_size=fraction or DEFAULT_VALIDATION_FRACTION,
+            random_state=derive_seed(seed, Purpose.VALIDATION) % 2**31,
+        )
+        return patients.subset(rows), patients.subset(held_out)
+
+    def _tokens_per_batch(self, patients: PatientDataset, schema: InputSchema) -> int:
+        counts = (
+            patients.n_instances if self.bag_size is None else np.minimum(patients.n_instances, self.bag_size)
+        )
+        per_patient = counts.sum(axis=1).mean() + len(schema.pathways)
+        return int(min(self.batch_size, len(patients)) * per_patient)
+
+    def _make_net(self, schema: InputSchema, n_outputs: int, seed: int) -> SurvivalNet:
+        with initialising(seed):
+            network = self._build_network(schema, n_outputs)
+        callbacks: list[Any] = []
+        if self.early_stopping:
+            callbacks.append(
+                (
+                    "early_stopping",
+                    EarlyStopping("valid_loss", self.n_iter_no_change, load_best=True, sink=_discard),
+                )
+            )
+        callbacks += self.callbacks or []
+        return SurvivalNet(
+            network,
+            CoxCriterion if self.loss == "cox" else HazardCriterion,
+            seed=seed,
+            bag_size=self.bag_size,
+            warmup_epochs=self.warmup_epochs,
+            clip_norm=self.clip_norm,
+            precision=self.precision,
+            low_memory=self.low_memory,
+            n_profile_tokens=len(schema.pathways),
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            callbacks=callbacks,
+            device=self._resolve_device(),
+            verbose=self.verbose,
+            warm_start=True,
+        )
+
+    def _resolve_device(self) -> str:
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _discard(*_: Any) -> None:
+    """Take the message of a callback: the history already holds what it says."""
+
+
+def _outcome(time: np.ndarray, event: np.ndarray, edges: np.ndarray) -> Outcome:
+    return Outcome(
+        torch.from_numpy(time.astype(np.float64)),
+        torch.from_numpy(event.astype(bool)),
+        torch.from_numpy(np.searchsorted(edges, time, side="right")),
+    )

@@ -1,0 +1,317 @@
+"""TTASurvivalEstimator: the method "Together, Then Apart" as a survival estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.inputs import InputSchema
+from sksurv_tta.networks import TTANetwork
+from sksurv_tta.transport import ASSIGNMENTS
+
+__all__ = ["TTASurvivalEstimator"]
+
+#: Parameters that the network takes under the same name.
+NETWORK_PARAMETERS = (
+    "n_prototypes",
+    "prototype_dim",
+    "token_dim",
+    "n_heads",
+    "prototype_temperature",
+    "together",
+    "shared_prototypes",
+    "joint_transport",
+    "assignment",
+    "kl_weight",
+    "epsilon",
+    "mass_base",
+    "mass_upper",
+    "mass_ramp_epochs",
+    "assignment_mix",
+    "instance_weight",
+    "agreement_weight",
+    "apart",
+    "anchor_refinement",
+    "refiner_layers",
+    "contrastive_weight",
+    "contrastive_temperature",
+    "coattention_layers",
+    "dropout",
+)
+
+
+class TTASurvivalEstimator(BaseNetworkEstimator):
+    r"""Survival prediction from bags of instances and gene expression: "Together, Then Apart".
+
+    A patient is a bag of histology feature vectors and an expression profile grouped in pathways.
+    *Together* assigns the tokens of all modalities to shared prototypes by unbalanced optimal
+    transport, whose transported mass follows a curriculum. *Apart* keeps the modalities distinct
+    by anchors and a contrast. Co-attention fuses them to a log risk :math:`r`, trained by
+
+    .. math::
+
+        \mathcal L = \mathcal L_{\text{surv}} + \lambda_{\text{contrast}} \mathcal L_{\text{contrast}}
+            + \lambda_{\text{inst}} \mathcal L_{\text{instance}}
+            + \lambda_{\text{agree}} \mathcal L_{\text{agreement}},
+
+    Eq. (20) of the paper with the agreement term of its appendix B.
+
+    Parameters
+    ----------
+    pathways : path, dict of str to list of str, or None, default=None
+        A GMT file, or name -> genes. Genes are looked up among the numeric columns of X by name;
+        those that belong to no pathway are ignored. None takes all numeric columns as one group.
+    n_prototypes : int, default=32
+        Number K of prototypes.
+    prototype_dim : int, default=256
+        Width D' of the shared prototype space.
+    token_dim : int, default=256
+        Width D of the encoded tokens.
+    n_heads : int, default=5
+        Projection heads per modality, of which the one whose assignments agree best between two
+        random views of a bag leads. 1 switches the comparison off.
+    prototype_temperature : float, default=0.5
+        Temperature of the token-prototype logits, Eq. (3).
+    together : bool, default=True
+        False: every modality has its own prototypes, and there is no transport.
+    shared_prototypes : bool, default=True
+        False: every modality has its own prototypes.
+    joint_transport : bool, default=True
+        False: every modality has its own transport plan.
+    assignment : {"curriculum", "unbalanced", "balanced", "kmeans", "softmax"}, default="curriculum"
+        How tokens are assigned to prototypes: unbalanced transport with the mass curriculum; the
+        same with all mass from the start; balanced transport; each token to its nearest
+        prototype; the softmax of the logits.
+    kl_weight : float, default=0.1
+        Weight :math:`\gamma` that pulls the use of the prototypes towards uniform, Eq. (8).
+    epsilon : float, default=0.1
+        Entropic regularisation of the transport.
+    mass_base, mass_upper : float, default=0.1 and 1.0
+        Transported mass at the first step, and from the end of the ramp on, Eq. (9).
+    mass_ramp_epochs : float, default=10
+        Length of the ramp in epochs.
+    assignment_mix : float, default=0.5
+        Share :math:`\beta` of transport in the aggregation weights, Eq. (12).
+    instance_weight : float, default=0.5
+        Weight of the instance loss, Eq. (15).
+    agreement_weight : float, default=0.01
+        Weight of the agreement between two views of a bag (appendix B).
+    apart : bool, default=True
+        False: no anchors, no refiner, no contrast.
+    anchor_refinement : bool, default=True
+        False: tokens are not refined with their modality's anchor, Eq. (16).
+    refiner_layers : int, default=1
+        Self-attention layers of the refiner.
+    contrastive_weight : float, default=0.5
+        Weight of the contrast between modalities, Eq. (19); 0 leaves it out.
+    contrastive_temperature : float, default=0.1
+        Its temperature :math:`\tau_r`, Eq. (18).
+    coattention_layers : int, default=1
+        Co-attention layers over the tokens of all modalities.
+    dropout : float, default=0.3
+        In the encoders, on the attention layers' residual branches and before the risk head.
+    loss : {"cox", "discrete"}, default="cox"
+        Cox partial likelihood, Eq. (56), or discrete-time hazards, Eq. (55).
+    n_time_bins : int, default=4
+        Time bins of ``loss="discrete"``: quantiles of the training events.
+    max_epochs : int, default=30
+    batch_size : int, default=32
+        Patients per step at the most; a Cox risk set is a batch. Batches are of equal size and
+        number of events, as far as that goes.
+    bag_size : int or None, default=4096
+        Instances of a longer bag that take part in a training step, drawn anew each epoch.
+        Prediction always uses all. None: all in training too.
+    lr : float, default=1e-4
+        Largest learning rate of AdamW.
+    weight_decay : float, default=1e-5
+    warmup_epochs : float, default=1
+        The learning rate rises linearly over these, then falls along a cosine to zero.
+    clip_norm : float or None, default=5.0
+        Largest norm of the gradient.
+    validation_fraction : float or None, default=None
+        Share of the training patients that is set aside to watch the loss and the concordance index
+        in ``history_``: whole sites if ``fit`` is given ``sites``.
+    early_stopping : bool, default=False
+        Stop when the validation loss has not improved for ``n_iter_no_change`` epochs and go back
+        to the best epoch. Sets aside 20 % if ``validation_fraction`` is None.
+    n_iter_no_change : int, default=5
+    device : str, default="auto"
+        "auto" takes CUDA where there is one; otherwise a torch device such as "cpu" or "cuda:1".
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of encoders and projections; logits, transport and losses are always in float32.
+    low_memory : bool, default=False
+        Embed every bag twice per step and hold one at a time; same gradients, half as slow again.
+    callbacks : list of skorch callbacks or None, default=None
+    warm_start : bool, default=False
+        A second ``fit`` goes on for ``max_epochs`` more instead of starting anew.
+    random_state : int, RandomState or None, default=None
+        The same integer gives the same bits on the same machine.
+    verbose : int, default=0
+        1 prints one line per epoch.
+
+    Attributes
+    ----------
+    net_ : SurvivalNet
+        The trained skorch net; ``net_.module_`` is the torch module.
+    history_ : DataFrame
+        A row per epoch: every part of the loss, the transported mass, the learning rate.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Where X has them.
+    pathway_names_ : ndarray of str
+        Pathways in use, in the order of the gene tokens.
+    unique_times_ : ndarray of shape (n_times,)
+        Distinct times seen in ``fit``, events and censorings.
+    cum_baseline_hazard_, baseline_survival_ : StepFunction
+        Breslow's estimate for log risk zero; for ``loss="discrete"`` the training patients' mean.
+
+    References
+    ----------
+    Liu et al., "Together, Then Apart: Revisiting Multimodal Survival Analysis via a Min-Max
+    Perspective". ``docs/paper_map.md`` lists each equation and every deviation.
+
+    Examples
+    --------
+    >>> from sksurv_tta import TTASurvivalEstimator
+    >>> from sksurv_tta.datasets import make_cohort
+    >>> cohort = make_cohort(60, random_state=0)
+    >>> estimator = TTASurvivalEstimator(
+    ...     pathways=cohort.pathways, token_dim=16, prototype_dim=16, n_prototypes=4,
+    ...     max_epochs=2, random_state=0,
+    ... )
+    >>> estimator.fit(cohort.X, cohort.y).predict(cohort.X).shape
+    (60,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseNetworkEstimator._parameter_constraints,
+        "n_prototypes": [Interval(Integral, 1, None, closed="left")],
+        "prototype_dim": [Interval(Integral, 1, None, closed="left")],
+        "token_dim": [Interval(Integral, 1, None, closed="left")],
+        "n_heads": [Interval(Integral, 1, None, closed="left")],
+        "prototype_temperature": [Interval(Real, 0, None, closed="neither")],
+        "together": ["boolean"],
+        "shared_prototypes": ["boolean"],
+        "joint_transport": ["boolean"],
+        "assignment": [StrOptions(set(ASSIGNMENTS))],
+        "kl_weight": [Interval(Real, 0, None, closed="neither")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "mass_base": [Interval(Real, 0, 1, closed="right")],
+        "mass_upper": [Interval(Real, 0, 1, closed="right")],
+        "mass_ramp_epochs": [Interval(Real, 0, None, closed="left")],
+        "assignment_mix": [Interval(Real, 0, 1, closed="both")],
+        "instance_weight": [Interval(Real, 0, None, closed="left")],
+        "agreement_weight": [Interval(Real, 0, None, closed="left")],
+        "apart": ["boolean"],
+        "anchor_refinement": ["boolean"],
+        "refiner_layers": [Interval(Integral, 0, None, closed="left")],
+        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
+        "contrastive_temperature": [Interval(Real, 0, None, closed="neither")],
+        "coattention_layers": [Interval(Integral, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None,
+        n_prototypes: int = 32,
+        prototype_dim: int = 256,
+        token_dim: int = 256,
+        n_heads: int = 5,
+        prototype_temperature: float = 0.5,
+        together: bool = True,
+        shared_prototypes: bool = True,
+        joint_transport: bool = True,
+        assignment: str = "curriculum",
+        kl_weight: float = 0.1,
+        epsilon: float = 0.1,
+        mass_base: float = 0.1,
+        mass_upper: float = 1.0,
+        mass_ramp_epochs: float = 10,
+        assignment_mix: float = 0.5,
+        instance_weight: float = 0.5,
+        agreement_weight: float = 0.01,
+        apart: bool = True,
+        anchor_refinement: bool = True,
+        refiner_layers: int = 1,
+        contrastive_weight: float = 0.5,
+        contrastive_temperature: float = 0.1,
+        coattention_layers: int = 1,
+        dropout: float = 0.3,
+        loss: str = "cox",
+        n_time_bins: int = 4,
+        max_epochs: int = 30,
+        batch_size: int = 32,
+        bag_size: int | None = 4096,
+        lr: float = 1e-4,
+        weight_decay: float = 1e-5,
+        warmup_epochs: float = 1,
+        clip_norm: float | None = 5.0,
+        validation_fraction: float | None = None,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 5,
+        device: str = "auto",
+        precision: str = "float32",
+        low_memory: bool = False,
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ):
+        self.pathways = pathways
+        self.n_prototypes = n_prototypes
+        self.prototype_dim = prototype_dim
+        self.token_dim = token_dim
+        self.n_heads = n_heads
+        self.prototype_temperature = prototype_temperature
+        self.together = together
+        self.shared_prototypes = shared_prototypes
+        self.joint_transport = joint_transport
+        self.assignment = assignment
+        self.kl_weight = kl_weight
+        self.epsilon = epsilon
+        self.mass_base = mass_base
+        self.mass_upper = mass_upper
+        self.mass_ramp_epochs = mass_ramp_epochs
+        self.assignment_mix = assignment_mix
+        self.instance_weight = instance_weight
+        self.agreement_weight = agreement_weight
+        self.apart = apart
+        self.anchor_refinement = anchor_refinement
+        self.refiner_layers = refiner_layers
+        self.contrastive_weight = contrastive_weight
+        self.contrastive_temperature = contrastive_temperature
+        self.coattention_layers = coattention_layers
+        self.dropout = dropout
+        self.loss = loss
+        self.n_time_bins = n_time_bins
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.bag_size = bag_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.warmup_epochs = warmup_epochs
+        self.clip_norm = clip_norm
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.precision = precision
+        self.low_memory = low_memory
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _build_network(self, schema: InputSchema, n_outputs: int) -> TTANetwork:
+        options = {name: getattr(self, name) for name in NETWORK_PARAMETERS}
+        pathways = schema.pathways if schema.has_genes else None
+        return TTANetwork(schema.bag_widths, pathways, n_outputs=n_outputs, **options)

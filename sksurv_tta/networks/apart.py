@@ -1,0 +1,82 @@
+"""APART: modality anchors, refinement and the contrast between modalities (section 3.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sksurv_tta.losses import anchor_contrast_loss
+from sksurv_tta.networks.attention import SelfAttentionLayer
+
+__all__ = ["AnchorRefiner"]
+
+
+class AnchorRefiner(nn.Module):
+    """Bring prototype tokens to the space of their modality's anchor and refine them there.
+
+    Parameters
+    ----------
+    n_modalities : int
+    token_dim : int
+        Width of the prototype tokens.
+    dim : int
+        Width of the anchor space.
+    n_layers : int
+        Self-attention layers of the refiner; 0 for a projection alone.
+    with_anchors : bool
+        False leaves out anchors, refiner and contrast: only the projection remains.
+    refine : bool
+        False keeps the anchors for the contrast but does not refine with them.
+    contrast_temperature : float
+    dropout : float
+    """
+
+    def __init__(
+        self,
+        n_modalities: int,
+        token_dim: int,
+        dim: int,
+        *,
+        n_layers: int,
+        with_anchors: bool,
+        refine: bool,
+        contrast_temperature: float,
+        dropout: float,
+    ):
+        super().__init__()
+        self.contrast_temperature = contrast_temperature
+        # Without bias: the length of a prototype token grows with the bag, and the unit length
+        # taken afterwards removes that only if nothing was added to it.
+        self.to_anchor_space = nn.ModuleList(
+            nn.Linear(token_dim, dim, bias=False) for _ in range(n_modalities)
+        )
+        self.anchors = nn.Parameter(torch.randn(n_modalities, dim) * dim**-0.5) if with_anchors else None
+        layers = n_layers if with_anchors and refine else 0
+        self.refiner = nn.ModuleList(SelfAttentionLayer(dim, dropout) for _ in range(layers))
+        self.project_for_contrast = (
+            nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim)) if with_anchors else None
+        )
+
+    def forward(self, prototype_tokens: Tensor) -> Tensor:
+        """Refine ``(n_patients, n_modalities, K, token_dim)`` to ``(..., K, dim)``."""
+        return torch.stack([self.refine(m, tokens) for m, tokens in enumerate(prototype_tokens.unbind(1))], 1)
+
+    def refine(self, modality: int, tokens: Tensor) -> Tensor:
+        """Refine one modality's ``(n_patients, K, token_dim)``: Eq. (16) and Eq. (17)."""
+        tokens = functional.normalize(self.to_anchor_space[modality](tokens).float(), dim=-1)
+        if not self.refiner or self.anchors is None:
+            return tokens
+        anchor = self.anchors[modality].expand(tokens.shape[0], 1, -1)
+        tokens = torch.cat([tokens, anchor], dim=1)  # (n_patients, K + 1, dim)
+        for layer in self.refiner:
+            tokens = layer(tokens)
+        return tokens[:, :-1]  # the anchor's own row is dropped
+
+    def contrast(self, refined: Tensor, present: Tensor) -> Tensor:
+        """Contrast loss of ``(n_patients, n_modalities, K, dim)``: Eq. (18) and Eq. (19)."""
+        if self.project_for_contrast is None or self.anchors is None:
+            raise ValueError("This network was built without anchors: there is nothing to contrast.")
+        features = self.project_for_contrast(refined.mean(dim=2))
+        anchors = self.project_for_contrast(self.anchors)
+        return anchor_contrast_loss(features, anchors, self.contrast_temperature, present=present)

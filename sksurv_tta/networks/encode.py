@@ -1,0 +1,88 @@
+"""Encoders: raw rows of a modality to tokens of one common width (section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sksurv_tta.networks.randomness import Dropout
+
+__all__ = ["InstanceEncoder", "PathwayEncoder"]
+
+NEGATIVE_SLOPE = 0.1
+
+
+class InstanceEncoder(nn.Module):
+    """One token per instance: linear, leaky ReLU, dropout.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of the instances.
+    token_dim : int
+        Width of the tokens.
+    dropout : float
+    """
+
+    def __init__(self, n_features: int, token_dim: int, dropout: float):
+        super().__init__()
+        self.linear = nn.Linear(n_features, token_dim)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, instances: Tensor) -> Tensor:
+        """Encode ``(n_instances, n_features)`` to ``(n_instances, token_dim)``."""
+        return self.dropout(functional.leaky_relu(self.linear(instances), NEGATIVE_SLOPE))
+
+
+class PathwayEncoder(nn.Module):
+    """One token per pathway from the expression of its genes: Eq. (1) and Eq. (2).
+
+    Every pathway has its own linear map. All of them are one batched product over gene lists
+    padded with a gene that is zero everywhere, so the padding adds exactly nothing.
+
+    Parameters
+    ----------
+    pathways : sequence of sequence of int
+        For each pathway the columns of its genes.
+    token_dim : int
+        Width of the tokens.
+    dropout : float
+    """
+
+    gene_index: Tensor
+
+    def __init__(self, pathways: Sequence[Sequence[int]], token_dim: int, dropout: float):
+        super().__init__()
+        sizes = [len(genes) for genes in pathways]
+        longest = max(sizes)
+        # Index -1 selects the zero column that forward() appends.
+        index = torch.full((len(pathways), longest), -1, dtype=torch.long)
+        weight = torch.zeros(len(pathways), longest, token_dim)
+        bias = torch.empty(len(pathways), token_dim)
+        for row, genes in enumerate(pathways):
+            index[row, : sizes[row]] = torch.as_tensor(list(genes), dtype=torch.long)
+            bound = sizes[row] ** -0.5
+            weight[row, : sizes[row]].uniform_(-bound, bound)
+            bias[row].uniform_(-bound, bound)
+        self.register_buffer("gene_index", index)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+        self.dropout = Dropout(dropout)
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens per patient: one for each pathway."""
+        return self.gene_index.shape[0]
+
+    def forward(self, profiles: Tensor) -> Tensor:
+        """Encode ``(n_patients, n_genes)`` to ``(n_patients * n_pathways, token_dim)``."""
+        padded = functional.pad(profiles, (0, 1))
+        # (n_pathways, n_patients, longest): Eq. (1), each pathway keeps its own genes.
+        members = padded[:, self.gene_index].transpose(0, 1)
+        # (n_pathways, n_patients, token_dim): Eq. (2)
+        tokens = torch.baddbmm(self.bias.unsqueeze(1), members, self.weight)
+        tokens = functional.leaky_relu(tokens, NEGATIVE_SLOPE)
+        return self.dropout(tokens.transpose(0, 1).reshape(-1, tokens.shape[2]))

@@ -1,0 +1,187 @@
+"""What every network of this package offers to the training loop.
+
+The loop knows three calls. ``encode_profiles`` turns the expression of a whole batch into
+tokens; ``embed`` turns a few patients at a time into something small of fixed size; ``forward``
+takes these of the whole batch to one output per patient. The cut between the last two is
+narrow (megabytes for a batch), and it is where a loss that couples all patients of a batch
+meets memory that holds one bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Embedding", "NetworkOutput", "PatientGroup", "Ragged", "RowReader", "SurvivalNetwork"]
+
+#: Reads rows [start, stop) of one patient's instances as a float32 tensor (n, n_features).
+RowReader = Callable[[int, int], Tensor]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of several patients one after another, without padding.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n_rows, dim)
+        The rows of the first patient, then those of the second, and so on.
+    lengths : tuple of int
+        Rows of each patient; 0 where a patient lacks the modality.
+    """
+
+    values: Tensor
+    lengths: tuple[int, ...]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield the rows of one patient after another."""
+        return iter(self.values.split(list(self.lengths)))
+
+    def with_values(self, values: Tensor) -> Ragged:
+        """Return other values for the same rows."""
+        return Ragged(values, self.lengths)
+
+
+@dataclass(frozen=True)
+class PatientGroup:
+    """A few patients of a batch, as ``embed`` sees them.
+
+    Parameters
+    ----------
+    bags : tuple of Ragged
+        For each bag modality the instances (n_rows, n_features) of these patients.
+    profiles : Ragged or None
+        What ``encode_profiles`` made of their expression: (n_rows, token_dim).
+    view_weights : Tensor of shape (n_patients,) or None
+        Weight of each patient in losses that compare random views of a bag; zero for
+        patients that take no part in them at this step. None outside training.
+    """
+
+    bags: tuple[Ragged, ...]
+    profiles: Ragged | None
+    view_weights: Tensor | None = None
+
+    @property
+    def n_patients(self) -> int:
+        """Patients in this group."""
+        some = self.bags[0] if self.bags else self.profiles
+        return len(some.lengths) if some is not None else 0
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What ``embed`` returns for a group of patients.
+
+    Parameters
+    ----------
+    tokens : Tensor of shape (n_patients, ...)
+        The small summary that ``forward`` goes on with.
+    losses : mapping of str to Tensor of shape (n_patients,)
+        Losses that are local to a patient; the step takes their mean over the batch.
+    statistics : mapping of str to Tensor
+        Sums without gradient that the network wants to see again in ``end_step``.
+    """
+
+    tokens: Tensor
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    statistics: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What ``forward`` returns for a batch.
+
+    Parameters
+    ----------
+    prediction : Tensor of shape (n_patients, n_outputs)
+        Log risk (one output) or the logits of the hazards (one per time bin).
+    losses : mapping of str to Tensor, scalar
+        Losses that need the whole batch, besides the survival loss.
+    """
+
+    prediction: Tensor
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class SurvivalNetwork(nn.Module):
+    """Base of all networks; a subclass writes ``embed`` and ``forward``.
+
+    Attributes
+    ----------
+    loss_weights : dict
+        Weight of each loss part that ``embed`` and ``forward`` return.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss_weights: dict[str, float] = {}
+
+    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
+        """Turn expression profiles into tokens.
+
+        Parameters
+        ----------
+        profiles : Tensor of shape (n_present, n_genes)
+            Standardised expression of those patients of the batch that have it.
+
+        Returns
+        -------
+        tokens : Tensor of shape (n_present * n_tokens, token_dim)
+        n_tokens : int
+            Tokens per patient.
+        """
+        return profiles, 1
+
+    def embed(self, group: PatientGroup) -> Embedding:
+        """Summarise a few patients. Shapes as in :class:`PatientGroup` and :class:`Embedding`."""
+        raise TypeError(f"{type(self).__name__} must define embed().")
+
+    def embed_in_blocks(
+        self, readers: Sequence[tuple[RowReader, int]], profiles: Ragged | None, block_size: int
+    ) -> Tensor | None:
+        """Summarise one patient whose bags are too large to hold, reading blocks of rows.
+
+        Parameters
+        ----------
+        readers : sequence of (reader, n_rows)
+            For each bag modality how to read its rows, and how many there are.
+        profiles : Ragged or None
+            The patient's profile tokens.
+        block_size : int
+            Rows to hold at a time.
+
+        Returns
+        -------
+        tokens : Tensor of shape (1, ...) or None
+            None where the network knows no such way; the caller then reads the whole bag.
+        """
+        del readers, profiles, block_size
+        return None
+
+    def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
+        """Take the summaries of a whole batch to one output per patient.
+
+        Parameters
+        ----------
+        tokens : Tensor of shape (n_patients, ...)
+        present : Tensor of shape (n_patients, n_modalities), bool
+            Bag modalities first, expression last.
+        """
+        raise TypeError(f"{type(self).__name__} must define forward().")
+
+    def begin_training(self, steps_per_epoch: int) -> None:
+        """Called once before the first step, with the number of steps in an epoch."""
+
+    def begin_step(self) -> None:
+        """Called before each training step."""
+
+    def end_step(self, statistics: Mapping[str, Tensor]) -> None:
+        """Called after the gradients of a step, with the batch sums of all statistics."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device

@@ -1,0 +1,288 @@
+"""TOGETHER: tokens of all modalities assigned to shared prototypes by transport (section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sksurv_tta.losses import agreement_loss, soft_cross_entropy
+from sksurv_tta.networks.interface import Ragged
+from sksurv_tta.networks.randomness import current_generator
+from sksurv_tta.transport import TransportPlan, assignment_cost
+
+__all__ = ["PrototypeAssignment", "Together"]
+
+#: ``(cost, mass, mask) -> TransportPlan``: how tokens are assigned to prototypes.
+Assignment = Callable[[Tensor, float, Tensor | None], TransportPlan]
+
+VIEW_SHARE = 0.8  # of a bag's tokens in each of the two random views
+MAX_VIEW_TOKENS = 1024  # the two views are drawn from at most so many tokens of a bag
+RUNNING_MOMENTUM = 0.9  # of the running agreement that chooses a head
+
+
+@dataclass(frozen=True)
+class Together:
+    """Prototype tokens of a group of patients, and the losses on the way.
+
+    Parameters
+    ----------
+    prototype_tokens : Tensor of shape (n_patients, n_modalities, K, token_dim)
+    losses : mapping of str to Tensor of shape (n_patients,)
+    statistics : mapping of str to Tensor
+        Agreement of each head of each modality, summed over patients, and their number.
+    """
+
+    prototype_tokens: Tensor
+    losses: Mapping[str, Tensor]
+    statistics: Mapping[str, Tensor]
+
+
+class PrototypeAssignment(nn.Module):
+    """Heads, prototypes, transport, mixing and aggregation.
+
+    Parameters
+    ----------
+    n_modalities, token_dim, n_prototypes, prototype_dim, n_heads : int
+    temperature : float
+        Of the logits.
+    shared_prototypes : bool
+        One bank of prototypes for all modalities, or one for each.
+    joint_transport : bool
+        One plan over the tokens of all modalities, or one for each.
+    assignment : callable or None
+        How tokens are assigned; None leaves transport out and uses the softmax alone.
+    assignment_mix : float
+        Share of the transported weights in the aggregation.
+    with_agreement : bool
+        Compare two views of a bag in every head, and let the head that agrees best lead.
+    """
+
+    running_agreement: Tensor
+    selected_heads: Tensor
+
+    def __init__(
+        self,
+        n_modalities: int,
+        token_dim: int,
+        n_prototypes: int,
+        prototype_dim: int,
+        *,
+        n_heads: int,
+        temperature: float,
+        shared_prototypes: bool,
+        joint_transport: bool,
+        assignment: Assignment | None,
+        assignment_mix: float,
+        with_agreement: bool,
+    ):
+        super().__init__()
+        self.temperature = temperature
+        self.joint_transport = joint_transport
+        self.assignment = assignment
+        self.assignment_mix = assignment_mix
+        self.with_agreement = with_agreement
+        self.heads = nn.ModuleList(
+            nn.ModuleList(nn.Linear(token_dim, prototype_dim) for _ in range(n_heads))
+            for _ in range(n_modalities)
+        )
+        n_banks = 1 if shared_prototypes else n_modalities
+        self.prototypes = nn.Parameter(torch.randn(n_banks, n_prototypes, prototype_dim))
+        self.register_buffer("running_agreement", torch.full((n_modalities, n_heads), torch.nan))
+        self.register_buffer("selected_heads", torch.zeros(n_modalities, dtype=torch.long))
+
+    def forward(
+        self, tokens: Sequence[Ragged], mass: float, *, view_weights: Tensor | None = None
+    ) -> Together:
+        """Summarise the tokens of a group of patients by prototype tokens.
+
+        Parameters
+        ----------
+        tokens : sequence of Ragged
+            For each modality ``(n_tokens, token_dim)``.
+        mass : float
+            Share of the tokens' mass that goes to prototypes.
+        view_weights : Tensor of shape (n_patients,), optional
+            Weight of each patient in the agreement loss.
+        """
+        logits = self.leading_logits(tokens)
+        transported = self.transported_weights(logits, mass)
+        weights = self.mix(logits, transported)
+        losses: dict[str, Tensor] = {}
+        statistics: dict[str, Tensor] = {}
+        if transported is not None:
+            losses["instance"] = instance_loss(logits, transported)
+        if self.with_agreement and view_weights is not None:
+            losses["agreement"], statistics = self._agreement(tokens, mass, view_weights)
+        return Together(aggregate(weights, tokens), losses, statistics)
+
+    def leading_logits(self, tokens: Sequence[Ragged]) -> list[Ragged]:
+        """Logits of the leading head of each modality: (n_tokens, K) each."""
+        leading = self.selected_heads.tolist()
+        return [rows.with_values(self.logits(m, leading[m], rows.values)) for m, rows in enumerate(tokens)]
+
+    def logits(self, modality: int, head: int, tokens: Tensor) -> Tensor:
+        """Cosine of projected tokens and prototypes over the temperature: Eq. (3).
+
+        Single precision even where the projection ran in a lower one: a logit rounded to
+        bfloat16 moves the transport plan by up to a percent.
+        """
+        bank = self.prototypes[min(modality, len(self.prototypes) - 1)]
+        projected = self.heads[modality][head](tokens)  # type: ignore[index]
+        with torch.autocast(tokens.device.type, enabled=False):
+            projected = functional.normalize(projected.float(), dim=-1)
+            return projected @ functional.normalize(bank.float(), dim=-1).T / self.temperature
+
+    @torch.no_grad()
+    def transported_weights(self, logits: Sequence[Ragged], mass: float) -> list[Ragged] | None:
+        """Rows of the transport plan times the number of tokens, for each modality: Eq. (5).
+
+        A row sums to at most one, like a softmax; what is missing went to the sink.
+        """
+        if self.assignment is None:
+            return None
+        if not self.joint_transport:
+            return [self._transport([rows], mass)[0] for rows in logits]
+        return self._transport(logits, mass)
+
+    def _transport(self, logits: Sequence[Ragged], mass: float) -> list[Ragged]:
+        assert self.assignment is not None  # noqa: S101 - for the type checker; callers have looked
+        costs, masks = zip(
+            *(pad(rows.with_values(assignment_cost(rows.values))) for rows in logits), strict=True
+        )
+        mask = torch.cat(masks, dim=1)  # (n_patients, sum of the modalities' longest)
+        plan = self.assignment(torch.cat(costs, dim=1), mass, mask).plan
+        per_token = plan * mask.sum(dim=1)[:, None, None]
+        parts = per_token.split([cost.shape[1] for cost in costs], dim=1)
+        return [
+            rows.with_values(unpad(part, own)) for rows, part, own in zip(logits, parts, masks, strict=True)
+        ]
+
+    def mix(self, logits: Sequence[Ragged], transported: Sequence[Ragged] | None) -> list[Ragged]:
+        """Weights of the tokens in each prototype, similarity and transport mixed: Eq. (12)."""
+        similar = [rows.with_values(rows.values.softmax(dim=-1)) for rows in logits]
+        if transported is None:
+            return similar
+        share = self.assignment_mix
+        return [
+            s.with_values((1 - share) * s.values + share * t.values)
+            for s, t in zip(similar, transported, strict=True)
+        ]
+
+    def _agreement(
+        self, tokens: Sequence[Ragged], mass: float, view_weights: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of each patient, and what the running choice of heads needs (appendix B)."""
+        losses = torch.zeros_like(view_weights)
+        sums = torch.zeros_like(self.running_agreement)
+        counts = torch.zeros_like(self.running_agreement[:, :1])
+        chosen = view_weights.nonzero().squeeze(1).tolist()
+        for modality, rows in enumerate(tokens):
+            bags = list(rows)
+            for patient in (i for i in chosen if len(bags[i])):
+                per_head = self._view_agreement(modality, bags[patient], mass)
+                losses = losses.index_add(
+                    0, losses.new_tensor([patient], dtype=torch.long), per_head.mean().unsqueeze(0)
+                )
+                sums[modality] += per_head.detach()
+                counts[modality] += 1
+        return losses * view_weights, {"agreement_sums": sums, "agreement_counts": counts}
+
+    def _view_agreement(self, modality: int, tokens: Tensor, mass: float) -> Tensor:
+        """Agreement of two random views of one bag in each head: (n_heads,)."""
+        subset = tokens[random_rows(len(tokens), MAX_VIEW_TOKENS, tokens.device)]
+        size = max(1, round(VIEW_SHARE * len(subset)))
+        views = torch.stack([random_rows(len(subset), size, tokens.device) for _ in range(2)])
+        heads = range(len(self.heads[modality]))  # type: ignore[arg-type]
+        logits = torch.stack([self.logits(modality, head, subset) for head in heads])
+        logits = logits[:, views].transpose(0, 1)  # (2, n_heads, size, K)
+        with torch.no_grad():
+            cost = assignment_cost(logits).flatten(0, 1)
+            assert self.assignment is not None  # noqa: S101 - for the type checker
+            masses = self.assignment(cost, mass, None).plan.sum(dim=1).view(*logits.shape[:2], -1)
+        return agreement_loss(masses, logits.softmax(dim=-1).mean(dim=2))
+
+    @torch.no_grad()
+    def update_leading_heads(self, statistics: Mapping[str, Tensor]) -> None:
+        """Let the head with the lowest running agreement loss lead from the next step on."""
+        if "agreement_sums" not in statistics:
+            return
+        latest = statistics["agreement_sums"] / statistics["agreement_counts"]  # NaN where none took part
+        running = RUNNING_MOMENTUM * self.running_agreement + (1 - RUNNING_MOMENTUM) * latest
+        running = torch.where(self.running_agreement.isnan(), latest, running)
+        self.running_agreement.copy_(torch.where(latest.isnan(), self.running_agreement, running))
+        # A head that never took part cannot lead before one that did.
+        never = self.running_agreement.isnan()
+        self.selected_heads.copy_(self.running_agreement.masked_fill(never, torch.inf).argmin(dim=1))
+
+
+def random_rows(n_rows: int, n_wanted: int, device: torch.device) -> Tensor:
+    """``min(n_rows, n_wanted)`` different row numbers in random order."""
+    generator = current_generator()
+    return torch.rand(n_rows, generator=generator, device=device).argsort()[:n_wanted]
+
+
+def pad(rows: Ragged) -> tuple[Tensor, Tensor]:
+    """Put every patient's rows into a row of a tensor as long as the longest.
+
+    Returns
+    -------
+    padded : Tensor of shape (n_patients, longest, dim)
+        Zero where there is no row.
+    mask : Tensor of shape (n_patients, longest), bool
+        True where there is one.
+    """
+    values, lengths = rows.values, rows.lengths
+    n_patients, longest = len(lengths), max(lengths)
+    if min(lengths) == longest:
+        padded = values.view(n_patients, longest, values.shape[1])
+        return padded, torch.ones(n_patients, longest, dtype=torch.bool, device=values.device)
+    mask = torch.arange(longest, device=values.device) < torch.tensor(
+        lengths, device=values.device
+    ).unsqueeze(1)
+    padded = values.new_zeros(n_patients, longest, values.shape[1])
+    padded[mask] = values
+    return padded, mask
+
+
+def unpad(padded: Tensor, mask: Tensor) -> Tensor:
+    """Undo :func:`pad`: the rows of all patients one after another."""
+    if padded.shape[0] == 1:
+        return padded[0]
+    return padded[mask]
+
+
+def aggregate(weights: Sequence[Ragged], tokens: Sequence[Ragged]) -> Tensor:
+    """Prototype tokens, each a weighted sum of a patient's tokens: Eq. (13).
+
+    Returns
+    -------
+    prototype_tokens : Tensor of shape (n_patients, n_modalities, K, token_dim)
+        Zero for a modality of which the patient has no tokens.
+    """
+    # Patient by patient: nothing is padded, and no result depends on who else is in the group.
+    modalities = [
+        torch.stack([w.T @ x for w, x in zip(of_weights, of_tokens, strict=True)])
+        for of_weights, of_tokens in zip(weights, tokens, strict=True)
+    ]
+    return torch.stack(modalities, dim=1).float()
+
+
+def instance_loss(logits: Sequence[Ragged], transported: Sequence[Ragged]) -> Tensor:
+    """Mean cross-entropy over a patient's tokens, summed over modalities: Eq. (14) and Eq. (15).
+
+    Returns
+    -------
+    losses : Tensor of shape (n_patients,)
+        Both modality weights of Eq. (15) are one.
+    """
+    total = logits[0].values.new_zeros(len(logits[0].lengths))
+    for rows, targets in zip(logits, transported, strict=True):
+        per_token = soft_cross_entropy(targets.values, rows.values)
+        lengths = torch.tensor(rows.lengths, device=per_token.device)
+        patient = torch.repeat_interleave(lengths)
+        total = total.index_add(0, patient, per_token / lengths[patient])
+    return total

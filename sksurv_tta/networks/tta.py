@@ -1,0 +1,203 @@
+"""TTANetwork: encode, TOGETHER, APART, fuse, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sksurv_tta.networks.apart import AnchorRefiner
+from sksurv_tta.networks.encode import InstanceEncoder, PathwayEncoder
+from sksurv_tta.networks.fuse import CoAttentionFusion
+from sksurv_tta.networks.interface import (
+    Embedding,
+    NetworkOutput,
+    PatientGroup,
+    Ragged,
+    RowReader,
+    SurvivalNetwork,
+)
+from sksurv_tta.networks.together import PrototypeAssignment
+from sksurv_tta.transport import curriculum_mass, make_assignment
+
+__all__ = ["TTANetwork"]
+
+TRANSPORT_TOLERANCE = 1e-4  # column residual relative to the mass
+
+
+class TTANetwork(SurvivalNetwork):
+    """The network of "Together, Then Apart" for any number of modalities.
+
+    Parameters
+    ----------
+    bag_features : sequence of int
+        Width of the instances of each bag modality.
+    pathways : sequence of sequence of int, or None
+        Gene columns of each pathway; None where there is no expression.
+    n_outputs : int
+        1 for a log risk, otherwise the number of time bins.
+    **options
+        The other parameters have the names, defaults and meaning of
+        :class:`sksurv_tta.TTASurvivalEstimator`.
+    """
+
+    mass: Tensor
+    steps_done: Tensor
+    ramp_steps: Tensor
+
+    def __init__(
+        self,
+        bag_features: Sequence[int],
+        pathways: Sequence[Sequence[int]] | None,
+        *,
+        n_outputs: int = 1,
+        n_prototypes: int = 32,
+        prototype_dim: int = 256,
+        token_dim: int = 256,
+        n_heads: int = 5,
+        prototype_temperature: float = 0.5,
+        together: bool = True,
+        shared_prototypes: bool = True,
+        joint_transport: bool = True,
+        assignment: str = "curriculum",
+        kl_weight: float = 0.1,
+        epsilon: float = 0.1,
+        mass_base: float = 0.1,
+        mass_upper: float = 1.0,
+        mass_ramp_epochs: float = 10,
+        assignment_mix: float = 0.5,
+        instance_weight: float = 0.5,
+        agreement_weight: float = 0.01,
+        apart: bool = True,
+        anchor_refinement: bool = True,
+        refiner_layers: int = 1,
+        contrastive_weight: float = 0.5,
+        contrastive_temperature: float = 0.1,
+        coattention_layers: int = 1,
+        dropout: float = 0.3,
+    ):
+        super().__init__()
+        n_modalities = len(bag_features) + (pathways is not None)
+        self.instance_encoders = nn.ModuleList(
+            InstanceEncoder(width, token_dim, dropout) for width in bag_features
+        )
+        self.pathway_encoder = None if pathways is None else PathwayEncoder(pathways, token_dim, dropout)
+        solver = make_assignment(assignment, kl_weight=kl_weight, epsilon=epsilon, tol=TRANSPORT_TOLERANCE)
+        several_heads = together and n_heads > 1
+        self.together = PrototypeAssignment(
+            n_modalities,
+            token_dim,
+            n_prototypes,
+            prototype_dim,
+            n_heads=n_heads if several_heads else 1,
+            temperature=prototype_temperature,
+            shared_prototypes=together and shared_prototypes,
+            joint_transport=joint_transport,
+            assignment=solver if together else None,
+            assignment_mix=assignment_mix,
+            with_agreement=several_heads and agreement_weight > 0,
+        )
+        self.apart = AnchorRefiner(
+            n_modalities,
+            token_dim,
+            prototype_dim,
+            n_layers=refiner_layers,
+            with_anchors=apart,
+            refine=anchor_refinement,
+            contrast_temperature=contrastive_temperature,
+            dropout=dropout,
+        )
+        self.fuse = CoAttentionFusion(
+            n_modalities, prototype_dim, n_layers=coattention_layers, n_outputs=n_outputs, dropout=dropout
+        )
+        self.with_contrast = apart and contrastive_weight > 0 and n_modalities > 1
+        self.loss_weights = {
+            "contrast": contrastive_weight,
+            "instance": instance_weight,
+            "agreement": agreement_weight,
+        }
+        # The curriculum belongs to the saved state: prediction uses the mass that training ended with.
+        self.follows_curriculum = together and assignment == "curriculum"
+        self.mass_base, self.mass_upper, self.mass_ramp_epochs = mass_base, mass_upper, mass_ramp_epochs
+        start = mass_base if self.follows_curriculum else 1.0
+        self.register_buffer("mass", torch.tensor(start, dtype=torch.float64))
+        self.register_buffer("steps_done", torch.tensor(0))
+        self.register_buffer("ramp_steps", torch.tensor(0))
+
+    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
+        """Encode expression as pathway tokens: Eq. (1) and Eq. (2)."""
+        if self.pathway_encoder is None:
+            raise ValueError("This network was built without pathways.")
+        return self.pathway_encoder(profiles), self.pathway_encoder.n_tokens
+
+    def embed(self, group: PatientGroup) -> Embedding:
+        """Take the patients of a group to prototype tokens (n_patients, n_modalities, K, token_dim)."""
+        tokens = [
+            rows.with_values(encode(rows.values))
+            for encode, rows in zip(self.instance_encoders, group.bags, strict=True)
+        ]
+        if group.profiles is not None:
+            tokens.append(group.profiles)
+        result = self.together(tokens, self.mass.item(), view_weights=group.view_weights)
+        return Embedding(result.prototype_tokens, result.losses, result.statistics)
+
+    def embed_in_blocks(
+        self, readers: Sequence[tuple[RowReader, int]], profiles: Ragged | None, block_size: int
+    ) -> Tensor:
+        """Embed one patient holding ``block_size`` instances at a time.
+
+        The transport needs the logits of all tokens, but only K numbers of each: a first pass
+        collects them, a second one encodes the blocks again and adds them up.
+        """
+        together = self.together
+        leading = together.selected_heads.tolist()
+        logits = []
+        for modality, (read, n_rows) in enumerate(readers):
+            blocks = [
+                together.logits(modality, leading[modality], self.instance_encoders[modality](read(*block)))
+                for block in row_blocks(n_rows, block_size)
+            ]
+            logits.append(Ragged(torch.cat(blocks), (n_rows,)))
+        if profiles is not None:
+            logits.append(profiles.with_values(together.logits(len(readers), leading[-1], profiles.values)))
+        weights = together.mix(logits, together.transported_weights(logits, self.mass.item()))
+        sums = []
+        for modality, (read, n_rows) in enumerate(readers):
+            own = weights[modality].values
+            parts = [
+                own[slice(*block)].T @ self.instance_encoders[modality](read(*block)).float()
+                for block in row_blocks(n_rows, block_size)
+            ]
+            sums.append(torch.stack(parts).sum(dim=0))
+        if profiles is not None:
+            sums.append(weights[-1].values.T @ profiles.values.float())
+        return torch.stack(sums).unsqueeze(0)
+
+    def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
+        """Refine, contrast and fuse the prototype tokens of a whole batch."""
+        refined = self.apart(tokens)
+        losses = {"contrast": self.apart.contrast(refined, present)} if self.with_contrast else {}
+        return NetworkOutput(self.fuse(refined, present), losses)
+
+    def begin_training(self, steps_per_epoch: int) -> None:
+        """Fix the horizon of the curriculum, in steps, at the first call."""
+        if not self.ramp_steps:
+            self.ramp_steps.fill_(max(1, round(self.mass_ramp_epochs * steps_per_epoch)))
+
+    def begin_step(self) -> None:
+        """Take the mass of this step from the curriculum: Eq. (9)."""
+        if self.follows_curriculum:
+            steps, horizon = self.steps_done.item(), self.ramp_steps.item()
+            self.mass.fill_(curriculum_mass(steps, horizon, self.mass_base, self.mass_upper))
+        self.steps_done += 1
+
+    def end_step(self, statistics: Mapping[str, Tensor]) -> None:
+        """Update which head leads."""
+        self.together.update_leading_heads(statistics)
+
+
+def row_blocks(n_rows: int, block_size: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges (start, stop) that cover ``n_rows``; one empty range for none."""
+    for start in range(0, max(n_rows, 1), block_size):
+        yield start, min(start + block_size, n_rows)

@@ -1,0 +1,206 @@
+"""Which patients make a batch, which of their instances take part, and in which groups.
+
+Everything is drawn from (seed, epoch, patient): see :mod:`sksurv_tta.training.randomness`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sksurv_tta.networks import PatientGroup, Ragged
+from sksurv_tta.training.criteria import Outcome
+from sksurv_tta.training.patients import PatientDataset
+from sksurv_tta.training.randomness import Purpose, derive_seed, generator_for
+
+__all__ = ["Batch", "deal_patients", "epoch_batches", "sample_rows"]
+
+GROUP_TOKENS = 8192  # patients are embedded together up to so many (padded) tokens
+VIEW_PATIENTS = 1 / 8  # share of a batch's patients whose views are compared at a step
+
+
+def sample_rows(n_rows: int, bag_size: int | None, generator: np.random.Generator) -> np.ndarray | None:
+    """Sorted row numbers of a uniform sample without replacement; None for all rows."""
+    if bag_size is None or n_rows <= bag_size:
+        return None
+    return np.sort(generator.choice(n_rows, bag_size, replace=False, shuffle=False))
+
+
+def deal_patients(event: np.ndarray, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """Deal shuffled patients to batches of nearly equal size and number of events.
+
+    Events are dealt first, one to each batch in turn, so that a batch without an event, from
+    which a Cox loss learns nothing, occurs only where there are fewer events than batches.
+
+    Parameters
+    ----------
+    event : ndarray of shape (n_patients,), bool
+    batch_size : int
+        Patients in a batch at the most.
+    generator : numpy Generator
+
+    Returns
+    -------
+    batches : list of ndarray of int
+        Each patient's number in exactly one of them.
+    """
+    n_batches = -(-len(event) // batch_size)
+    shuffled = generator.permutation(len(event))
+    events_first = shuffled[np.argsort(~event[shuffled], kind="stable")]
+    return [events_first[start::n_batches] for start in range(n_batches)]
+
+
+class Batch:
+    """Patients of one training step.
+
+    Parameters
+    ----------
+    data : PatientDataset
+        The whole training set.
+    rows : ndarray of int
+        Patients of this batch.
+    seed, epoch, step : int
+        What all draws are made from; ``step`` counts within the epoch.
+    bag_size : int or None
+        Instances taken from a longer bag.
+    n_profile_tokens : int
+        Tokens that a profile becomes, to size the groups.
+    """
+
+    def __init__(
+        self,
+        data: PatientDataset,
+        rows: np.ndarray,
+        *,
+        seed: int,
+        epoch: int,
+        step: int,
+        bag_size: int | None,
+        n_profile_tokens: int,
+    ):
+        self.data, self.rows = data, rows
+        self.seed, self.epoch, self.step = seed, epoch, step
+        self.bag_size, self.n_profile_tokens = bag_size, n_profile_tokens
+
+    def __len__(self) -> int:
+        """Number of patients."""
+        return len(self.rows)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Outcome of the batch's patients."""
+        if self.data.outcome is None:
+            raise ValueError("These patients have no outcome to train on.")
+        index = torch.from_numpy(self.rows)
+        return Outcome(*(values[index] for values in self.data.outcome))
+
+    @cached_property
+    def profile_positions(self) -> np.ndarray:
+        """For each patient the place among those with expression; -1 for those without."""
+        has = self.data.has_profile[self.rows]
+        return np.where(has, np.cumsum(has) - 1, -1)
+
+    def profiles(self) -> Tensor | None:
+        """Expression of those patients that have it: (n_present, n_genes)."""
+        if self.data.profiles is None:
+            return None
+        return self.data.profiles[torch.from_numpy(self.rows[self.profile_positions >= 0])]
+
+    @cached_property
+    def view_weights(self) -> Tensor:
+        """Weight of each patient in the comparison of views; its mean over the batch is one."""
+        n_chosen = max(1, round(VIEW_PATIENTS * len(self)))
+        chosen = generator_for(self.seed, Purpose.VIEWS, self.epoch, self.step).choice(
+            len(self), n_chosen, replace=False
+        )
+        weights = torch.zeros(len(self))
+        weights[torch.from_numpy(chosen)] = len(self) / n_chosen
+        return weights
+
+    @cached_property
+    def groups(self) -> list[np.ndarray]:
+        """Places in the batch of the patients that are embedded together.
+
+        Longest bags first, so that what is padded together is of similar length.
+        """
+        counts = self.data.n_instances[self.rows]
+        if self.bag_size is not None:
+            counts = np.minimum(counts, self.bag_size)
+        n_tokens = counts.sum(axis=1) + self.n_profile_tokens
+        order = np.argsort(-n_tokens, kind="stable")
+        groups, start = [], 0
+        while start < len(order):
+            size = max(1, int(GROUP_TOKENS // max(n_tokens[order[start]], 1)))
+            groups.append(order[start : start + size])
+            start += size
+        return groups
+
+    def seed_of(self, purpose: Purpose, *keys: int) -> int:
+        """Seed of one purpose at this step."""
+        return derive_seed(self.seed, purpose, self.epoch, *keys)
+
+    def load(self, group: np.ndarray, profile_tokens: Tensor | None, device: torch.device) -> PatientGroup:
+        """Read the instances of a group.
+
+        Parameters
+        ----------
+        group : ndarray of int
+            Places in the batch.
+        profile_tokens : Tensor of shape (n_present, n_tokens, token_dim) or None
+            Encoded profiles of the batch's patients with expression.
+        device : torch.device
+        """
+        patients = self.rows[group]
+        bags = tuple(
+            self._read(column, modality, patients, device) for modality, column in enumerate(self.data.bags)
+        )
+        profiles = None
+        if profile_tokens is not None:
+            places = self.profile_positions[group]
+            index = torch.from_numpy(places[places >= 0]).to(device)
+            lengths = tuple(np.where(places >= 0, profile_tokens.shape[1], 0).tolist())
+            profiles = Ragged(profile_tokens[index].flatten(0, 1), lengths)
+        weights = self.view_weights[torch.from_numpy(group)].to(device)
+        return PatientGroup(bags, profiles, weights)
+
+    def _read(self, column: Sequence, modality: int, patients: np.ndarray, device: torch.device) -> Ragged:
+        parts = []
+        for patient in patients.tolist():
+            bag = column[patient]
+            if bag is None:
+                parts.append(np.empty((0, self.data.n_features[modality]), dtype=np.float32))
+                continue
+            generator = generator_for(self.seed, Purpose.INSTANCES, self.epoch, patient, modality)
+            parts.append(bag.read(sample_rows(bag.n_instances, self.bag_size, generator)))
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return Ragged(torch.from_numpy(values).to(device), tuple(len(part) for part in parts))
+
+
+def epoch_batches(
+    data: PatientDataset,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    bag_size: int | None,
+    n_profile_tokens: int,
+) -> Iterator[Batch]:
+    """Yield the batches of one epoch."""
+    if data.outcome is None:
+        raise ValueError("These patients have no outcome to train on.")
+    generator = generator_for(seed, Purpose.BATCHES, epoch)
+    dealt = deal_patients(data.outcome.event.numpy(), batch_size, generator)
+    for step, rows in enumerate(dealt):
+        yield Batch(
+            data,
+            rows,
+            seed=seed,
+            epoch=epoch,
+            step=step,
+            bag_size=bag_size,
+            n_profile_tokens=n_profile_tokens,
+        )

@@ -1,0 +1,199 @@
+"""The skorch net: skorch's training skeleton around our step, with every loss part in the history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PrintLog
+from sksurv.metrics import concordance_index_censored
+
+from sksurv_tta.exceptions import TrainingDivergedError
+from sksurv_tta.training.batches import Batch, epoch_batches
+from sksurv_tta.training.patients import PatientDataset
+from sksurv_tta.training.predict import predict_patients
+from sksurv_tta.training.step import StepResult, accumulate_gradients
+
+__all__ = ["SurvivalNet"]
+
+
+class SurvivalNet(NeuralNet):
+    """Train a :class:`~sksurv_tta.networks.SurvivalNetwork` on patients with bags of any size.
+
+    Parameters
+    ----------
+    module : SurvivalNetwork
+    criterion : type
+        :class:`~sksurv_tta.training.CoxCriterion` or :class:`~sksurv_tta.training.HazardCriterion`.
+    seed : int
+        All randomness of the training is made from it.
+    bag_size : int or None
+        Instances taken from a longer bag at a step.
+    warmup_epochs : float
+        Epochs over which the learning rate rises, before it falls along a cosine to zero.
+    clip_norm : float or None
+        Largest norm of the gradient.
+    precision : {"float32", "bfloat16"}
+        Of the encoders and projections; logits, transport and losses are always float32.
+    low_memory : bool
+        Hold one group of bags at a time, at the price of embedding each twice.
+    n_profile_tokens : int
+        Tokens that a profile becomes.
+    **kwargs
+        As for :class:`skorch.NeuralNet`.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        criterion: Any,
+        *,
+        seed: int = 0,
+        bag_size: int | None = None,
+        warmup_epochs: float = 1,
+        clip_norm: float | None = 5.0,
+        precision: str = "float32",
+        low_memory: bool = False,
+        n_profile_tokens: int = 0,
+        **kwargs: Any,
+    ):
+        self.seed = seed
+        self.bag_size = bag_size
+        self.warmup_epochs = warmup_epochs
+        self.clip_norm = clip_norm
+        self.precision = precision
+        self.low_memory = low_memory
+        self.n_profile_tokens = n_profile_tokens
+        super().__init__(module, criterion, train_split=None, **kwargs)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def partial_fit(self, X: PatientDataset, y: Any = None, classes: Any = None, **fit_params: Any):
+        """Train for ``max_epochs`` more; unlike skorch's, an interruption is not swallowed."""
+        if not self.initialized_:
+            self.initialize()
+        fit_params.pop("_routing_method", None)
+        self.first_epoch_ = len(self.history)
+        self.steps_per_epoch_ = -(-len(X) // self.batch_size)
+        self.module_.begin_training(self.steps_per_epoch_)
+        self.notify("on_train_begin", X=X, y=y)
+        self.fit_loop(X, y, **fit_params)
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def get_iterator(self, dataset: PatientDataset, training: bool = False) -> Any:
+        """Batches of the epoch that has just begun, or the whole set for validation."""
+        return _EpochBatches(self, dataset) if training else [dataset]
+
+    def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
+        """Accumulate the gradients of one batch, refuse what is not finite, clip."""
+        network = self.module_
+        self._set_training(True)
+        network.begin_step()
+        with self._autocast():
+            result = accumulate_gradients(network, batch, self.criterion_, low_memory=self.low_memory)
+        self._check_and_clip(result, batch)
+        network.end_step(result.statistics)
+        return {"loss": result.loss, "y_pred": result.prediction, "parts": result.parts}
+
+    def _check_and_clip(self, result: StepResult, batch: Batch) -> None:
+        parameters = [p for p in self.module_.parameters() if p.grad is not None]
+        largest = math.inf if self.clip_norm is None else self.clip_norm
+        norm = torch.nn.utils.clip_grad_norm_(parameters, largest).item() if parameters else 0.0
+        if math.isfinite(result.loss.item()) and math.isfinite(norm):
+            return
+        listed = ", ".join(f"{name} {value:.4g}" for name, value in result.parts.items())
+        raise TrainingDivergedError(
+            f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: gradient norm {norm:.4g}; "
+            f"loss parts: {listed}; rows of the training data: {np.sort(batch.rows).tolist()}. The weights were "
+            "not touched by this step. Look for extreme features among these patients, or lower lr.",
+            epoch=batch.epoch,
+            step=batch.step,
+            parts=result.parts,
+        )
+
+    def validation_step(self, batch: PatientDataset, **fit_params: Any) -> dict[str, Any]:
+        """Survival loss and concordance index of the validation part, all patients at once."""
+        with self._autocast():
+            outputs = predict_patients(self.module_, batch)
+        if batch.outcome is None:
+            raise ValueError("The validation part has no outcome.")
+        loss = self.criterion_(torch.from_numpy(outputs), batch.outcome)
+        time, event, _ = (values.numpy() for values in batch.outcome)
+        risk = self.criterion_.risk(outputs)
+        c_index = concordance_index_censored(event, time, risk)[0]
+        return {"loss": loss, "y_pred": outputs, "parts": {"c_index": c_index}}
+
+    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any):
+        """Run one epoch and record the mean of every loss part in the history."""
+        if iterator is None:
+            return
+        sums: dict[str, float] = {}
+        weights: dict[str, float] = {}
+        n_eventless = 0
+        for batch in iterator:
+            self._set_learning_rate(batch)
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+            self.history.record_batch(f"{prefix}_batch_size", len(batch))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            n_eventless += not bool(batch.outcome.event.any())
+            for name, value in ({"loss": step["loss"].item()} | step["parts"]).items():
+                weight = self.criterion_.weight(batch.outcome) if name == "survival" else len(batch)
+                sums[name] = sums.get(name, 0.0) + weight * value
+                weights[name] = weights.get(name, 0.0) + weight
+        for name, total in sums.items():
+            self.history.record(f"{prefix}_{name}", total / max(weights[name], 1.0))
+        if training:
+            self.history.record("eventless_batches", n_eventless)
+            self.history.record("mass", float(getattr(self.module_, "mass", math.nan)))
+            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+
+    def _set_learning_rate(self, batch: Any) -> None:
+        """Warm-up, then a cosine to zero: a function of the step, so there is no state to save."""
+        if not isinstance(batch, Batch):
+            return
+        step = (batch.epoch - self.first_epoch_) * self.steps_per_epoch_ + batch.step
+        total = self.max_epochs * self.steps_per_epoch_
+        warmup = min(round(self.warmup_epochs * self.steps_per_epoch_), total)
+        if step < warmup:
+            factor = (step + 1) / warmup
+        else:
+            factor = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr * factor
+
+    def predict(self, X: PatientDataset) -> np.ndarray:
+        """Outputs of the network: (n_patients, n_outputs), float64."""
+        with self._autocast():
+            return predict_patients(self.module_, X)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        device = self.module_.device.type
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+class _EpochBatches:
+    """Iterable over the batches of whatever epoch the net's history is in."""
+
+    def __init__(self, net: SurvivalNet, data: PatientDataset):
+        self.net, self.data = net, data
+
+    def __iter__(self) -> Iterator[Batch]:
+        net = self.net
+        return epoch_batches(
+            self.data,
+            batch_size=net.batch_size,
+            seed=net.seed,
+            epoch=len(net.history) - 1,
+            bag_size=net.bag_size,
+            n_profile_tokens=net.n_profile_tokens,
+        )

@@ -1,0 +1,71 @@
+"""Patients as the training loop sees them: handles to bags, standardised expression, outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sksurv_tta.bags import Bag
+from sksurv_tta.training.criteria import Outcome
+
+__all__ = ["PatientDataset"]
+
+
+class PatientDataset(torch.utils.data.Dataset):
+    """Rows of X after validation; reads instances only when asked.
+
+    Parameters
+    ----------
+    bags : sequence of sequence of Bag or None
+        For each bag modality one handle per patient, None where it is missing.
+    n_features : sequence of int
+        Width of the instances of each bag modality.
+    profiles : ndarray of shape (n_patients, n_genes) or None
+        Standardised expression; rows of patients without it hold zeros.
+    has_profile : ndarray of shape (n_patients,), bool
+    outcome : Outcome or None
+        None for prediction.
+    """
+
+    def __init__(
+        self,
+        bags: Sequence[Sequence[Bag | None]],
+        n_features: Sequence[int],
+        profiles: np.ndarray | None,
+        has_profile: np.ndarray,
+        outcome: Outcome | None = None,
+    ):
+        self.bags = tuple(list(column) for column in bags)
+        self.n_features = tuple(n_features)
+        self.profiles = None if profiles is None else torch.from_numpy(profiles.astype(np.float32))
+        self.has_profile = np.asarray(has_profile, dtype=bool)
+        self.outcome = outcome
+        counts = [[0 if bag is None else bag.n_instances for bag in column] for column in self.bags]
+        #: (n_patients, n_bag_modalities): instances of each patient, 0 where the bag is missing.
+        self.n_instances = np.array(counts, dtype=np.int64).reshape(len(self.bags), len(self)).T
+
+    def __len__(self) -> int:
+        """Number of patients."""
+        return len(self.has_profile)
+
+    @property
+    def present(self) -> Tensor:
+        """Which modalities each patient has, bags first: (n_patients, n_modalities), bool."""
+        columns = list((self.n_instances > 0).T)
+        if self.profiles is not None:
+            columns.append(self.has_profile)
+        return torch.from_numpy(np.stack(columns, axis=1))
+
+    def subset(self, rows: np.ndarray) -> PatientDataset:
+        """Return the patients of some rows."""
+        index = torch.from_numpy(np.asarray(rows))
+        return PatientDataset(
+            [[column[row] for row in rows] for column in self.bags],
+            self.n_features,
+            None if self.profiles is None else self.profiles[index].numpy(),
+            self.has_profile[rows],
+            None if self.outcome is None else Outcome(*(values[index] for values in self.outcome)),
+        )

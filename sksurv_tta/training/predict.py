@@ -1,0 +1,82 @@
+"""Prediction: one patient at a time, on all instances, without any draw.
+
+A patient's output cannot depend on who else is predicted, since nobody else is there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sksurv_tta.bags import Bag
+from sksurv_tta.networks import PatientGroup, Ragged, SurvivalNetwork
+from sksurv_tta.training.patients import PatientDataset
+from sksurv_tta.training.threads import threads_for
+
+__all__ = ["embed_patient", "predict_patients"]
+
+BLOCK_INSTANCES = 8192  # instances held at a time; larger bags are read in blocks
+
+
+@torch.no_grad()
+def predict_patients(network: SurvivalNetwork, data: PatientDataset) -> np.ndarray:
+    """Outputs of the network for each patient.
+
+    Parameters
+    ----------
+    network : SurvivalNetwork
+        Is put into evaluation mode.
+    data : PatientDataset
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_patients, n_outputs), float64
+    """
+    network.eval()
+    outputs = []
+    for patient in range(len(data)):
+        with threads_for(int(data.n_instances[patient].sum())):
+            tokens = embed_patient(network, data, patient)
+            prediction = network(tokens, data.present[patient : patient + 1].to(network.device)).prediction
+        outputs.append(prediction.double().cpu().numpy())
+    return np.concatenate(outputs)
+
+
+def embed_patient(network: SurvivalNetwork, data: PatientDataset, patient: int) -> Tensor:
+    """Summary of one patient, (1, ...), as ``network.forward`` takes it."""
+    device = network.device
+    profiles = None
+    if data.profiles is not None:
+        own = data.profiles[patient : patient + 1] if data.has_profile[patient] else data.profiles[:0]
+        tokens, n_tokens = network.encode_profiles(own.to(device))
+        profiles = Ragged(tokens, (len(own) * n_tokens,))
+    bags = [column[patient] for column in data.bags]
+    if any(bag is not None and bag.n_instances > BLOCK_INSTANCES for bag in bags):
+        widths = zip(bags, data.n_features, strict=True)
+        readers = [
+            (_RowReader(bag, width, device), 0 if bag is None else bag.n_instances) for bag, width in widths
+        ]
+        tokens_in_blocks = network.embed_in_blocks(readers, profiles, BLOCK_INSTANCES)
+        if tokens_in_blocks is not None:
+            return tokens_in_blocks
+    ragged = tuple(
+        Ragged(
+            _RowReader(bag, width, device)(0, 0 if bag is None else bag.n_instances),
+            (0 if bag is None else bag.n_instances,),
+        )
+        for bag, width in zip(bags, data.n_features, strict=True)
+    )
+    return network.embed(PatientGroup(ragged, profiles)).tokens
+
+
+class _RowReader:
+    """Rows of one bag as a tensor; no rows where the bag is missing."""
+
+    def __init__(self, bag: Bag | None, n_features: int, device: torch.device):
+        self.bag, self.n_features, self.device = bag, n_features, device
+
+    def __call__(self, start: int, stop: int) -> Tensor:
+        if self.bag is None:
+            return torch.empty(0, self.n_features, device=self.device)
+        return torch.from_numpy(self.bag.read(slice(start, stop))).to(self.device)
