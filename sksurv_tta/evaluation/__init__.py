@@ -1,1 +1,50 @@
-"""Comparison of survival models."""
+"""Comparison of survival models: honest folds, metrics with reasons, intervals, ready-made models."""
+
+from sksurv_tta.evaluation.baselines import available_models, get_model, ridge_cox
+from sksurv_tta.evaluation.calibration import calibration_error, calibration_slope, calibration_table
+from sksurv_tta.evaluation.compare import compare
+from sksurv_tta.evaluation.comparison import Comparison
+from sksurv_tta.evaluation.features import ModalityFeatures, standardise_and_clip
+from sksurv_tta.evaluation.fusion import LateFusion
+from sksurv_tta.evaluation.intervals import noise_floor
+from sksurv_tta.evaluation.metrics import (
+    MetricValue,
+    brier_integrated,
+    concordance_index,
+    concordance_index_uno,
+    dynamic_auc,
+)
+from sksurv_tta.evaluation.nested import InnerFolds, nested_cross_validate, site_preserved_search
+from sksurv_tta.evaluation.penalised import ElasticNetCox, RidgeCox
+from sksurv_tta.evaluation.pooling import BagPooling
+from sksurv_tta.evaluation.risk_groups import RiskGroups, hazard_ratio, log_rank, survival_curves
+
+__all__ = [
+    "BagPooling",
+    "Comparison",
+    "ElasticNetCox",
+    "InnerFolds",
+    "LateFusion",
+    "MetricValue",
+    "ModalityFeatures",
+    "RidgeCox",
+    "RiskGroups",
+    "available_models",
+    "brier_integrated",
+    "calibration_error",
+    "calibration_slope",
+    "calibration_table",
+    "compare",
+    "concordance_index",
+    "concordance_index_uno",
+    "dynamic_auc",
+    "get_model",
+    "hazard_ratio",
+    "log_rank",
+    "nested_cross_validate",
+    "noise_floor",
+    "ridge_cox",
+    "site_preserved_search",
+    "standardise_and_clip",
+    "survival_curves",
+]

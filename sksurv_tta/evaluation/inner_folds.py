@@ -1,0 +1,80 @@
+"""Folds inside the training rows, for choices that must not see the test fold."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import StratifiedKFold
+
+from sksurv_tta.evaluation.outcomes import outcome_fields
+from sksurv_tta.exceptions import FoldError, ImbalancedFoldsWarning
+
+__all__ = ["event_stratified_folds", "inner_folds"]
+
+
+def event_stratified_folds(
+    y: NDArray, *, n_splits: int, random_state: int | None
+) -> list[tuple[NDArray, NDArray]]:
+    """Shuffled folds with the same share of events, for patients without site labels.
+
+    Parameters
+    ----------
+    y : structured array
+    n_splits : int
+    random_state : int or None
+
+    Returns
+    -------
+    list of (train, test)
+
+    Raises
+    ------
+    FoldError
+        If there are fewer patients or events than folds.
+    """
+    event = outcome_fields(y)[0]
+    if n_splits > min(len(y), event.sum()):
+        raise FoldError(f"{n_splits} folds cannot be made from {len(y)} patients with {event.sum()} events")
+    folds = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
+    with warnings.catch_warnings():
+        # fewer censored patients than folds is no reason to stop: only events matter
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        return list(folds.split(np.zeros(len(y)), event))
+
+
+def inner_folds(
+    y: NDArray, *, sites: ArrayLike | None = None, n_splits: int = 3, random_state: int | None = None
+) -> list[tuple[NDArray, NDArray]]:
+    """Inner folds that keep sites whole where there are enough sites, else balance events.
+
+    Warnings about imbalance are silenced: these folds only choose a penalty, and the user cannot act
+    on each of them.
+
+    Parameters
+    ----------
+    y : structured array
+        Outcomes of the training rows.
+    sites : array-like of shape (n_patients,), optional
+    n_splits : int
+        At the most; fewer when there are fewer events.
+    random_state : int or None
+
+    Returns
+    -------
+    list of (train, test)
+        Positions within the training rows.
+    """
+    n_events = int(outcome_fields(y)[0].sum())
+    n_splits = max(2, min(n_splits, n_events))
+    if sites is not None and len(np.unique(np.asarray(sites).astype(str))) >= n_splits:
+        from sksurv_tta.model_selection import SitePreservedKFold
+
+        splitter = SitePreservedKFold(n_splits, random_state=random_state)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImbalancedFoldsWarning)
+            return list(splitter.split(np.zeros((len(y), 1)), y, np.asarray(sites)))
+    if n_events < n_splits:
+        return []
+    return event_stratified_folds(y, n_splits=n_splits, random_state=random_state)

@@ -1,0 +1,152 @@
+"""One fit of a comparison: a model, a fold and a seed in, a plain record of numbers out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+
+from sksurv_tta.evaluation.cache import read_record, write_record
+from sksurv_tta.evaluation.fitting import predicted_risk, site_parameters, survival_at
+
+__all__ = ["AS_GIVEN", "QUANTILES", "Task", "run_task"]
+
+# training quantiles of the risk that are kept as thresholds for two, three and four groups
+QUANTILES = {"q25": 0.25, "q33": 1 / 3, "median": 0.5, "q67": 2 / 3, "q75": 0.75}
+AS_GIVEN = -1  # the model has no random state, or kept its own
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fit.
+
+    Attributes
+    ----------
+    model : str
+    estimator : estimator
+        Not fitted; its random states are already set.
+    seed : int
+        -1: the model has no random state or kept its own.
+    fold : int
+    train, test : ndarray of int
+        Positions of rows.
+    digest : str
+        Empty without a cache.
+    """
+
+    model: str
+    estimator: Any
+    seed: int
+    fold: int
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    digest: str = ""
+
+
+def run_task(
+    task: Task,
+    X: Any,
+    *,
+    y: NDArray,
+    sites: NDArray | None,
+    times: Sequence[NDArray],
+    cache_dir: str | None,
+    error_score: str,
+) -> dict[str, Any]:
+    """Fit on the training rows, predict the test rows, keep numbers only.
+
+    Parameters
+    ----------
+    task : Task
+    X : DataFrame or array of shape (n_patients, n_columns)
+    y : structured array of shape (n_patients,)
+    sites : ndarray of shape (n_patients,) or None
+    times : sequence of ndarray
+        For each fold the times at which survival probabilities are kept.
+    cache_dir : str or None
+    error_score : {"raise", "record"}
+
+    Returns
+    -------
+    dict
+        Keys model, seed, fold, risk, survival, survival_reason, thresholds, fit_seconds,
+        predict_seconds, chosen, error, from_cache.
+    """
+    record = read_record(cache_dir, task.digest) if cache_dir else None
+    if record is None:
+        record = _recorded(task, X, y, sites, times[task.fold], error_score)
+        if cache_dir and not record["error"]:
+            write_record(cache_dir, task.digest, record)
+        record["from_cache"] = False
+    else:
+        record["from_cache"] = True
+    # the digest does not depend on the name of a model, nor on the number of a fold
+    return {**record, "model": task.model, "seed": task.seed, "fold": task.fold}
+
+
+def _recorded(
+    task: Task, X: Any, y: NDArray, sites: NDArray | None, times: NDArray, error_score: str
+) -> dict[str, Any]:
+    try:
+        return _fitted(task, X, y, sites, times)
+    except Exception as error:
+        if error_score == "raise":
+            error.add_note(
+                f"while fitting or predicting model {task.model!r}, fold {task.fold}, seed {task.seed}"
+            )
+            raise
+        return {
+            "risk": None, "survival": None, "survival_reason": "", "thresholds": {}, "fit_seconds": None,
+            "predict_seconds": None, "chosen": {}, "error": f"{type(error).__name__}: {error}",
+        }  # fmt: skip
+
+
+def _fitted(task: Task, X: Any, y: NDArray, sites: NDArray | None, times: NDArray) -> dict[str, Any]:
+    estimator = clone(task.estimator)
+    X_train, X_test = _safe_indexing(X, task.train), _safe_indexing(X, task.test)
+    of_train = None if sites is None else sites[task.train]
+    started = time.perf_counter()
+    estimator.fit(X_train, y[task.train], **site_parameters(estimator, of_train))
+    fitted = time.perf_counter()
+    risk = predicted_risk(estimator, X_test)
+    predicted = time.perf_counter()
+    if risk.shape != (len(task.test),):
+        raise ValueError(f"predict gave shape {risk.shape} for {len(task.test)} patients")
+    survival, survival_reason = survival_at(estimator, X_test, times)
+    training_risk = predicted_risk(estimator, X_train)
+    return {
+        "risk": risk.tolist(),
+        "survival": None if survival is None else survival.tolist(),
+        "survival_reason": survival_reason,
+        "thresholds": {name: float(np.quantile(training_risk, q)) for name, q in QUANTILES.items()},
+        "fit_seconds": fitted - started,
+        "predict_seconds": predicted - fitted,
+        "chosen": _chosen(estimator),
+        "error": "",
+    }
+
+
+def _chosen(estimator: Any) -> dict[str, Any]:
+    """What the model chose on its training rows: of a search, or a penalty."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if hasattr(last, "best_params_"):
+        return {name: _readable(value) for name, value in sorted(last.best_params_.items())}
+    names = ("alpha_", "bag_penalty_ratio_")
+    return {
+        name.rstrip("_"): float(getattr(last, name))
+        for name in names
+        if np.isscalar(getattr(last, name, None))
+    }
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, bool | int | float | str | type(None)) else repr(value)
