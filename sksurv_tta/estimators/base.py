@@ -6,7 +6,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def _build_network(self, schema: InputSchema, n_outputs: int) -> SurvivalNetwork:
         """Build the untrained network for these columns, ending in ``n_outputs`` numbers."""
 
-    def fit(self, X: Any, y: Any = None, sites: Any = None):
+    def fit(self, X: Any, y: Any = None, sites: Any = None) -> Self:
         """Train on patients with known outcome.
 
         Parameters
@@ -131,8 +131,14 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         return self
 
     def _settle(
-        self, net: SurvivalNet, schema: InputSchema, edges: np.ndarray, outputs: np.ndarray, time, event
-    ):
+        self,
+        net: SurvivalNet,
+        schema: InputSchema,
+        edges: np.ndarray,
+        outputs: np.ndarray,
+        time: np.ndarray,
+        event: np.ndarray,
+    ) -> None:
         """Set everything that the fitted estimator keeps: no row of X or y is among it."""
         rule: PredictionRule
         if self.loss == "cox":

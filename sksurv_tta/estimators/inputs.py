@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_feature_names, validate_data
 
-from sksurv_tta.bags import Bag, BagArray, BagDtype
+from sksurv_tta.bags import Bag, BagDtype
 from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.pathways import align_pathways
 from sksurv_tta.training import Outcome, PatientDataset
@@ -106,7 +106,7 @@ def learn_schema(estimator: BaseEstimator, X: Any, pathways: Any) -> tuple[Input
         gene_columns, names, members = tuple(numeric), ("all",), [tuple(range(len(numeric)))]
     elif pathways is not None:
         raise CohortError("pathways were given, but X has no numeric column with expression.")
-    widths = tuple(_column(X, name).n_features for name in bag_columns)
+    widths = tuple(_width(X, name) for name in bag_columns)
     expression, has_profile = _expression(X, gene_columns)
     if gene_columns and not has_profile.any():
         raise CohortError("No patient has expression: every row of the gene columns is NaN.")
@@ -230,12 +230,11 @@ def _numeric_or_bags(X: pd.DataFrame) -> pd.DataFrame:
     return X
 
 
-def _column(X: pd.DataFrame, name: str) -> BagArray:
-    column = X[name].array
-    assert isinstance(column, BagArray)  # noqa: S101 - the dtype says so; for the type checker
-    if column.isna().all():
+def _width(X: pd.DataFrame, name: str) -> int:
+    width = X[name].array.n_features
+    if width is None:
         raise CohortError(f"Column {name!r} holds no bag: every cell is missing. Drop the column.")
-    return column
+    return width
 
 
 def _bags(X: pd.DataFrame, name: str, width: int) -> Sequence[Bag | None]:
@@ -268,8 +267,8 @@ def _expression(X: pd.DataFrame, columns: Sequence[Any]) -> tuple[np.ndarray, np
             rows, genes = wrong.any(axis=1), wrong.any(axis=0)
             raise CohortError(
                 f"Expression holds {what} for {int(rows.sum())} patients ({listing(X.index[rows])}) in "
-                f"{int(genes.sum())} genes ({listing(np.asarray(columns, dtype=object)[genes])}). Impute or drop "
-                "them; a patient without any expression has NaN in all gene columns."
+                f"{int(genes.sum())} genes ({listing(np.asarray(columns, dtype=object)[genes])}). "
+                "Impute or drop them; a patient without any expression has NaN in all gene columns."
             )
     return values, has_profile
 

@@ -50,9 +50,7 @@ class SelfAttentionLayer(nn.Module):
     def _attend(self, tokens: Tensor, key_mask: Tensor | None) -> Tensor:
         n_sets, n_tokens, dim = tokens.shape
         heads = self.to_queries_keys_values(tokens).view(n_sets, n_tokens, 3, self.n_heads, -1)
-        queries, keys, values = heads.permute(
-            2, 0, 3, 1, 4
-        )  # each (n_sets, n_heads, n_tokens, dim / n_heads)
+        queries, keys, values = heads.permute(2, 0, 3, 1, 4)  # each (n_sets, n_heads, n_tokens, width)
         mask = None if key_mask is None else key_mask[:, None, None, :]
         attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
         return self.from_heads(attended.transpose(1, 2).reshape(n_sets, n_tokens, dim))

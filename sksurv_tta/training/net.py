@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -75,7 +75,7 @@ class SurvivalNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
-    def partial_fit(self, X: PatientDataset, y: Any = None, classes: Any = None, **fit_params: Any):
+    def partial_fit(self, X: PatientDataset, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
         """Train for ``max_epochs`` more; unlike skorch's, an interruption is not swallowed."""
         if not self.initialized_:
             self.initialize()
@@ -112,8 +112,8 @@ class SurvivalNet(NeuralNet):
         listed = ", ".join(f"{name} {value:.4g}" for name, value in result.parts.items())
         raise TrainingDivergedError(
             f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: gradient norm {norm:.4g}; "
-            f"loss parts: {listed}; rows of the training data: {np.sort(batch.rows).tolist()}. The weights were "
-            "not touched by this step. Look for extreme features among these patients, or lower lr.",
+            f"loss parts: {listed}; rows of the training data: {np.sort(batch.rows).tolist()}. "
+            "The weights were not touched by this step. Look for extreme features among these patients, or lower lr.",
             epoch=batch.epoch,
             step=batch.step,
             parts=result.parts,
@@ -131,7 +131,9 @@ class SurvivalNet(NeuralNet):
         c_index = concordance_index_censored(event, time, risk)[0]
         return {"loss": loss, "y_pred": outputs, "parts": {"c_index": c_index}}
 
-    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any):
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
         """Run one epoch and record the mean of every loss part in the history."""
         if iterator is None:
             return

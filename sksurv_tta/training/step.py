@@ -10,6 +10,7 @@ gradient of the whole, to the last rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -140,9 +141,9 @@ class _Step:
                     gradients.append(torch.full_like(losses, share))
             torch.autograd.backward(roots, gradients)
             start = stop
-        if self.profile_tokens is not None and self.profile_leaf is not None:
-            if self.profile_leaf.grad is not None and len(self.profile_leaf):
-                self.profile_tokens.backward(self.profile_leaf.grad)
+        leaf = self.profile_leaf
+        if self.profile_tokens is not None and leaf is not None and leaf.grad is not None and len(leaf):
+            self.profile_tokens.backward(leaf.grad)
 
     def _drawing(self, purpose: Purpose, key: int):
         self.generator.manual_seed(self.batch.seed_of(purpose, key))
