@@ -1,0 +1,419 @@
+"""What makes a feature file acceptable: paths, links, types, sizes, finite values.
+
+Feature files come from other people, and HDF5 in particular can point at other files, run filters
+from a plugin folder, declare terabytes in a kilobyte and read unwritten parts as zeros, all without
+an error. Every function here either returns quietly or raises
+:class:`~sksurv_tta.exceptions.BagFileError`; none of them reads features before it is safe to do so.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from sksurv_tta.exceptions import BagFileError, listing
+
+__all__ = [
+    "ALLOWED_FILTERS",
+    "MAX_EXPANSION",
+    "MAX_SLIDE_BYTES",
+    "MAX_WIDTH",
+    "check_declared_bytes",
+    "check_hdf5_dataset",
+    "check_npy_size",
+    "check_path",
+    "check_tensor_storage",
+    "check_zip_member",
+    "check_zip_stored",
+    "damage_as_error",
+    "has_only_finite",
+    "inside",
+    "non_finite_rows",
+    "refuse",
+]
+
+MAX_SLIDE_BYTES = 4 * 2**30
+"""Most bytes one slide may declare: about a million instances of 1,024 float32 features."""
+
+MAX_EXPANSION = 200
+"""Most times a compressed array may grow when it is read; real features compress two- or threefold."""
+
+MAX_WIDTH = 65_536
+"""Most features an instance may have."""
+
+ALLOWED_FILTERS = {1: "gzip", 2: "shuffle", 3: "Fletcher32", 32000: "lzf"}
+"""HDF5 filters that come with h5py; any other would load a shared library from the plugin path."""
+
+_BLOCK_VALUES = 2**20  # values converted at once in scans: small enough to stay in the processor's cache
+
+
+def refuse(path: object, problem: str) -> BagFileError:
+    """Error about one feature file, ready to be raised."""
+    return BagFileError(f"{path}: {problem}", path=path)
+
+
+@contextmanager
+def damage_as_error(path: object) -> Iterator[None]:
+    """Turn whatever a file library raises on a damaged file into a :class:`BagFileError`.
+
+    Damaged HDF5, zip and tensor files raise nearly any exception (``KeyError``, ``OSError``,
+    ``UnicodeDecodeError``, ...), so all are taken; the original stays attached as the cause. Want of
+    memory is no damage and passes through.
+    """
+    try:
+        yield
+    except (BagFileError, MemoryError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise refuse(
+            path,
+            f"cannot be read ({reason}). The file may be cut short or damaged; extract or copy it again.",
+        ) from error
+
+
+# Paths
+
+
+def check_path(path: str | os.PathLike[str]) -> int:
+    """Size in bytes of a file that exists, is an ordinary file and is not empty.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; symbolic links to ordinary files are followed.
+
+    Returns
+    -------
+    n_bytes : int
+
+    Raises
+    ------
+    BagFileError
+        If the file is missing, a folder, a pipe or a device, or has no content.
+    """
+    text = os.fspath(path)
+    if "\0" in text:
+        raise refuse(repr(text), "a path cannot contain a null byte.")
+    try:
+        status = os.stat(text)
+    except FileNotFoundError:
+        raise refuse(
+            text, "no such file. Set the cell to missing (None) if the slide does not exist."
+        ) from None
+    except OSError as error:
+        raise refuse(text, f"cannot be opened ({error.strerror}).") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise refuse(text, "is a folder, not a feature file; list its files with read_bag_folder.")
+    if not stat.S_ISREG(status.st_mode):
+        raise refuse(text, "is not an ordinary file (a pipe, socket or device).")
+    if status.st_size == 0:
+        raise refuse(text, "is empty (0 bytes). Extract the slide again or set the cell to missing (None).")
+    return status.st_size
+
+
+def inside(root: str | os.PathLike[str], name: str) -> Path:
+    """Path of an ordinary file below a folder, for names that come from a table.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder that must contain the file, after links are resolved.
+    name : str
+        Relative path of the file below ``root``.
+
+    Raises
+    ------
+    BagFileError
+        If the name is absolute, leads out of ``root`` (by ``..`` or a link) or is no ordinary file.
+    """
+    if "\0" in name:
+        raise refuse(repr(name), "a path cannot contain a null byte.")
+    base = Path(root).resolve()
+    target = (base / name).resolve()
+    if Path(name).is_absolute() or not target.is_relative_to(base):
+        raise refuse(
+            name, f"leads out of the folder {base}. Give a path below it, or pass this folder as well."
+        )
+    check_path(target)
+    return target
+
+
+# Sizes
+
+
+def check_declared_bytes(
+    path: object, shape: tuple[int, ...], itemsize: int, stored: int | None = None
+) -> int:
+    """Bytes an array will take when read, refused when absurd.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, for the message.
+    shape : tuple of int
+        Declared shape.
+    itemsize : int
+        Bytes of one value.
+    stored : int, optional
+        Bytes the array takes in the file; None when it is not compressed.
+
+    Raises
+    ------
+    BagFileError
+        Above :data:`MAX_SLIDE_BYTES`, or above :data:`MAX_EXPANSION` times ``stored``.
+    """
+    declared = math.prod(shape) * itemsize
+    if declared > MAX_SLIDE_BYTES:
+        raise refuse(
+            path,
+            f"declares an array of shape {shape}, {declared / 1e9:.1f} GB; at most "
+            f"{MAX_SLIDE_BYTES / 1e9:.1f} GB are read for one slide (guards.MAX_SLIDE_BYTES).",
+        )
+    if stored is not None and declared > MAX_EXPANSION * stored:
+        raise refuse(
+            path,
+            f"declares {declared:,} bytes in an array that takes {stored:,} in the file; more "
+            f"than {MAX_EXPANSION} times is not a feature file but a "
+            "damaged, unwritten or hostile one. Extract the slide again.",
+        )
+    return declared
+
+
+def check_npy_size(path: object, shape: tuple[int, ...], itemsize: int, *, offset: int, n_bytes: int) -> None:
+    """Refuse a ``.npy`` array whose header and size do not agree.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, for the message.
+    shape : tuple of int
+        Shape in the header.
+    itemsize : int
+        Bytes of one value.
+    offset : int
+        Bytes of the header.
+    n_bytes : int
+        Bytes of header and data together.
+    """
+    expected = offset + math.prod(shape) * itemsize
+    if expected != n_bytes:
+        raise refuse(
+            path,
+            f"its header declares an array of shape {shape}, {expected:,} bytes, but there are {n_bytes:,}. "
+            "The file is cut short or damaged; write or copy it again.",
+        )
+
+
+def check_zip_member(path: object, member: zipfile.ZipInfo, *, limit: int | None = None) -> None:
+    """Refuse a member of a zip file (``.npz``) that is encrypted or inflates without measure.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, for the message.
+    member : zipfile.ZipInfo
+        Its entry in the zip directory.
+    limit : int, optional
+        Most bytes after inflation; :data:`MAX_SLIDE_BYTES` if not given.
+    """
+    if member.flag_bits & 0x1:
+        raise refuse(path, f"the member {member.filename!r} is encrypted.")
+    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise refuse(path, f"the member {member.filename!r} is neither stored nor deflated.")
+    most = MAX_SLIDE_BYTES if limit is None else limit
+    if member.compress_type == zipfile.ZIP_DEFLATED and member.file_size > most:
+        raise refuse(
+            path,
+            f"the member {member.filename!r} inflates to {member.file_size:,} bytes; "
+            f"at most {most:,} are read.",
+        )
+    if member.file_size > max(MAX_EXPANSION * member.compress_size, 2**20):  # a small one harms nobody
+        raise refuse(
+            path,
+            f"the member {member.filename!r} inflates from {member.compress_size:,} to "
+            f"{member.file_size:,} bytes, more than {MAX_EXPANSION} times; this is not a feature file.",
+        )
+
+
+def check_zip_stored(path: object) -> None:
+    """Refuse a tensor file (a zip) with compressed members: PyTorch never writes such a file."""
+    with zipfile.ZipFile(os.fspath(path)) as archive:  # type: ignore[call-overload]
+        packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        raise refuse(path, f"has compressed members ({listing(packed, 3)}), which PyTorch does not write.")
+
+
+def check_tensor_storage(path: object, shape: tuple[int, ...], itemsize: int, *, storage_bytes: int) -> None:
+    """Refuse a tensor that claims more values than are stored (stride 0), before anything touches it."""
+    declared = check_declared_bytes(path, shape, itemsize)
+    if declared > storage_bytes:
+        raise refuse(
+            path,
+            f"holds a tensor of shape {shape} ({declared:,} bytes) over a storage of {storage_bytes:,} "
+            "bytes; save it again as a contiguous tensor.",
+        )
+
+
+# HDF5
+
+
+def _check_hard_links(file: h5py.File, name: str, path: object) -> None:
+    group: h5py.Group = file
+    for part in name.strip("/").split("/"):
+        # `part in group` would follow an external link to see whether its target exists
+        if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
+            raise refuse(path, f"has no dataset {name!r}; it has: {listing(sorted(file)) or 'nothing'}.")
+        link = group.get(part, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise refuse(
+                path, f"the dataset {name!r} is a link to elsewhere ({type(link).__name__}), not data."
+            )
+        group = group[part]
+
+
+def _check_storage(dataset: h5py.Dataset, path: object) -> None:
+    if dataset.external:
+        files = listing(entry[0] for entry in dataset.external)
+        raise refuse(path, f"the dataset {dataset.name!r} takes its bytes from another file ({files}).")
+    if dataset.is_virtual:
+        raise refuse(path, f"the dataset {dataset.name!r} is virtual: it is put together from other files.")
+
+
+def _check_type(dataset: h5py.Dataset, path: object, kinds: str) -> None:
+    dtype = dataset.dtype
+    good = dtype.kind in kinds and (dtype.kind != "f" or dtype.itemsize in {2, 4, 8})
+    if not good or dataset.id.get_type().get_class() not in {h5py.h5t.INTEGER, h5py.h5t.FLOAT}:
+        wanted = "float16, float32 or float64" if kinds == "f" else "integers or floats"
+        raise refuse(path, f"the dataset {dataset.name!r} is of type {dtype}; {wanted} are read.")
+    if dataset.shape is None or not 1 <= len(dataset.shape) <= 3:
+        raise refuse(path, f"the dataset {dataset.name!r} has shape {dataset.shape}; expected (N, D).")
+    if dataset.shape[-1] > MAX_WIDTH and len(dataset.shape) > 1:
+        raise refuse(path, f"the dataset {dataset.name!r} has rows of {dataset.shape[-1]:,} values.")
+
+
+def _check_filters(dataset: h5py.Dataset, path: object) -> None:
+    properties = dataset.id.get_create_plist()
+    codes = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
+    foreign = [code for code in codes if code not in ALLOWED_FILTERS]
+    if foreign:
+        raise refuse(
+            path,
+            f"the dataset {dataset.name!r} needs the HDF5 filter {listing(foreign)}, which would load a "
+            f"plug-in; allowed are {listing(ALLOWED_FILTERS.values())}. "
+            "Write the file again with one of these.",
+        )
+
+
+def _check_written(dataset: h5py.Dataset, path: object) -> None:
+    """Unwritten parts read back as zeros without an error, so count what was written."""
+    stored = dataset.id.get_storage_size()
+    packed = dataset.chunks is not None
+    if math.prod(dataset.shape) > 0:
+        if stored == 0:
+            raise refuse(
+                path, f"the dataset {dataset.name!r} was declared but never written. Extract it again."
+            )
+        check_declared_bytes(path, dataset.shape, dataset.dtype.itemsize, stored if packed else None)
+    if packed:
+        expected = math.prod(
+            math.ceil(size / chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)
+        )
+        written = dataset.id.get_num_chunks()
+        if written < expected:
+            raise refuse(
+                path,
+                f"only {written} of {expected} chunks of {dataset.name!r} were written (the writer stopped "
+                "half-way); the rest would read as zeros. Extract the slide again.",
+            )
+
+
+def check_hdf5_dataset(file: h5py.File, name: str, path: object, *, kinds: str = "f") -> h5py.Dataset:
+    """Return a data set that holds its own, fully written numbers in this very file.
+
+    The checks go from what is cheap and dangerous to what is costly: hard links all the way, no external
+    storage, not virtual, number type, rank, width, declared bytes, filters, share written. Nothing is
+    read.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading.
+    name : str
+        Name of the data set, slashes for groups.
+    path : path-like
+        The file, for messages.
+    kinds : str
+        Kinds of number accepted, as in ``numpy.dtype.kind``.
+
+    Returns
+    -------
+    dataset : h5py.Dataset
+
+    Raises
+    ------
+    BagFileError
+        Naming the file, the data set and what to do.
+    """
+    _check_hard_links(file, name, path)
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise refuse(
+            path, f"{name!r} is a group, not a dataset; pass key= with one of: {listing(sorted(dataset))}."
+        )
+    _check_storage(dataset, path)
+    _check_type(dataset, path, kinds)
+    check_declared_bytes(path, dataset.shape, dataset.dtype.itemsize)
+    _check_filters(dataset, path)
+    _check_written(dataset, path)
+    return dataset
+
+
+# Values
+
+
+def has_only_finite(values: np.ndarray) -> bool:
+    """Whether no value is NaN or infinite, at the price of one pass in the usual case.
+
+    A sum of squares is finite only if all values are; only if it is not (which large but finite values
+    can cause as well) is each value looked at.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, dim)
+        Floats, contiguous rows.
+    """
+    step = max(1, _BLOCK_VALUES // max(values.shape[1], 1))
+    for start in range(0, len(values), step):
+        block = np.ascontiguousarray(values[start : start + step]).ravel()
+        if block.dtype == np.float16:  # squares of float16 overflow at 256
+            block = block.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            fine = np.isfinite(np.dot(block, block))
+        if not fine and not np.isfinite(block).all():
+            return False
+    return True
+
+
+def non_finite_rows(values: np.ndarray) -> tuple[int, np.ndarray]:
+    """Count NaN and infinite values, and list the rows they are in.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, dim)
+
+    Returns
+    -------
+    n_values : int
+    rows : ndarray of int
+    """
+    per_row = np.count_nonzero(~np.isfinite(values), axis=1)
+    return int(per_row.sum()), np.flatnonzero(per_row)
