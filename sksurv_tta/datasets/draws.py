@@ -178,7 +178,7 @@ def draw_genes(
             activity = PATHWAY_FOLLOWS * factors[kind] + np.sqrt(1 - PATHWAY_FOLLOWS**2) * activity
         values[:, rows] += activity[:, None] * rng.choice([-1.0, 1.0], size=len(rows), p=[0.2, 0.8])
         pathways[f"{kind}_{number:02d}"] = sorted(names[rows])
-    return pathways, pd.DataFrame(values, index=pd.Index(patients.ids, name="case_id"), columns=names)
+    return pathways, pd.DataFrame(values, index=pd.Index(patients.ids, name="patient"), columns=names)
 
 
 def draw_survival(

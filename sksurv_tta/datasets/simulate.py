@@ -104,8 +104,7 @@ def make_cohort(
     """
     n_genes = round(1.2 * n_pathways * genes_per_pathway) if n_genes is None else n_genes
     sizes = Sizes(n_patients, n_pathways, genes_per_pathway, n_genes, n_instances, n_features, n_sites)
-    shares = (censoring, missing_slides, missing_expression, two_slides)
-    _check_shares(*shares)
+    _check_shares(censoring, missing_slides, missing_expression, two_slides)
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=5)
     who, tissue, expression, survival, gaps = (np.random.default_rng(seed) for seed in seeds)
 
@@ -117,20 +116,21 @@ def make_cohort(
     no_slide, no_genes = _draw_missing(gaps, n_patients, missing_slides, missing_expression)
     slides = _name_slides(gaps, patients.ids, bags, no_slide, two_slides)
 
-    genes[no_genes] = np.nan
-    column = BagArray.from_arrays([None if gone else bag for bag, gone in zip(bags, no_slide, strict=True)])
+    genes.loc[no_genes] = np.nan
+    column = BagArray(None if gone else bag for bag, gone in zip(bags, no_slide, strict=True))
+    bag_column = pd.Series(column, index=genes.index, name=BAG_COLUMN)
     rows = {
         "case_id": patients.ids,
         "slide_ids": slides,
         "site": patients.site,
         "time": time,
-        "event": event * 1,
+        "event": event.astype(int),
     }
     return Cohort(
-        X=genes.assign(**{BAG_COLUMN: column})[[BAG_COLUMN, *genes.columns]],
+        X=pd.concat([bag_column, genes], axis=1),
         y=as_outcome(event, time),
         site=patients.site,
-        table=pd.DataFrame(rows, index=genes.index),
+        table=pd.DataFrame(rows, index=pd.Index(patients.ids)),
         pathways=pathways,
         truth=_truth(patients, type_shares),
     )
@@ -146,7 +146,7 @@ def _truth(patients: Patients, type_shares: np.ndarray) -> pd.DataFrame:
         "share_of_shared_type": type_shares[:, SHARED_TYPE],
         "share_of_histology_type": type_shares[:, HISTOLOGY_TYPE],
     }
-    return pd.DataFrame(columns, index=pd.Index(patients.ids, name="case_id"))
+    return pd.DataFrame(columns, index=pd.Index(patients.ids, name="patient"))
 
 
 def _draw_missing(
@@ -164,7 +164,7 @@ def _name_slides(
     wants_two = rng.random(len(ids)) < two_slides
     names = []
     for patient, bag, gone, two in zip(ids, bags, no_slide, wants_two, strict=True):
-        n_slides = 0 if gone else 2 if two and len(bag.features) > 1 else 1
+        n_slides = 0 if gone else 2 if two and bag.n_instances > 1 else 1
         names.append(";".join(f"{patient}-S{i}" for i in range(1, n_slides + 1)))
     return names
 

@@ -1,0 +1,219 @@
+"""Read the expression table: the right sample of each patient, genes by name, values that can be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sksurv_tta.cohort.barcodes import patient_of, sample_type
+from sksurv_tta.cohort.findings import Findings
+from sksurv_tta.cohort.tables import ID_COLUMNS, Source, check_ids, plain_name, read_header, read_table
+from sksurv_tta.exceptions import listing
+
+__all__ = ["read_expression"]
+
+WHAT = "expression"
+# Columns that tables of other groups carry beside the genes; compared by letters and digits, without case.
+SAMPLE_COLUMNS = ("sample", "sample_id", "sample_barcode", "barcode", "bcr_sample_barcode")
+NOT_GENES = (
+    "slide_id", "slide_ids", "site", "tissue_source_site", "sample_type", "age", "is_female", "gender", "sex",
+    "race", "oncotree_code", "survival_months", "survival_days", "censorship", "train", "fold", "split",
+    "cohort", "project", "wsi",
+)  # fmt: skip
+RAW_COUNTS = 100.0
+
+
+def read_expression(
+    source: Source,
+    patients: Sequence[str],
+    *,
+    id: str | None,
+    outcome_columns: Collection[str],
+    sample_types: Sequence[str],
+    findings: Findings,
+) -> pd.DataFrame | None:
+    """Expression of the patients, (n_patients, n_genes), a row without values where it is missing.
+
+    Both layouts in use are understood: patient ids in the first column, or a running number first and
+    sample barcodes in a column ``sample``.
+
+    Parameters
+    ----------
+    source : DataFrame or path-like
+        The table: a row for each patient or sample, a column for each gene.
+    patients : sequence of str
+        Patient ids; they become the rows.
+    id : str or None
+        Column of the ids, if the caller knows it and this table has it.
+    outcome_columns : collection of str
+        Names of columns of the outcomes table, which are not genes (and would give the outcome away).
+    sample_types : sequence of str
+        Sample types of TCGA barcodes to use, best first; others are never used.
+    findings : Findings
+        Takes problems, warnings and counts.
+    """
+    header = read_header(source, WHAT, findings)
+    if header is None:
+        return None
+    id_position = _find_ids(header, id)
+    genes = _gene_positions(header, id_position, outcome_columns, findings)
+    if not genes:
+        findings.problems.append(f"The expression table has no gene columns: {listing(header, 20)}.")
+        return None
+    table = read_table(source, header, {header[id_position]}, WHAT, findings)
+    if table is None:
+        return None
+    labels = list(table.iloc[:, id_position])
+    check_ids(labels, WHAT, findings)
+    values = table.iloc[:, genes]
+    rows = _rows_of(labels, patients, sample_types, findings)
+    if not rows:
+        findings.problems.append(_explain_no_match(labels, patients, header))
+        return None
+    if not _all_numeric(values, findings):
+        return None
+    # One block of numbers: pandas keeps the columns of a wide file apart, which makes every later step slow.
+    numbers = values.iloc[list(rows.values())].to_numpy(dtype=np.float64, na_value=np.nan)
+    chosen = pd.DataFrame(numbers, index=list(rows), columns=values.columns)
+    expression = _average_repeated_genes(chosen, findings)
+    _check_values(expression, findings)
+    return expression.reindex(pd.Index(patients))
+
+
+def _find_ids(header: Sequence[str], id: str | None) -> int:
+    if id is not None and id in header:
+        return list(header).index(id)
+    plain = [plain_name(name) for name in header]
+    # The sample barcode before the patient's: only it tells tumour from normal tissue.
+    for candidate in map(plain_name, (*SAMPLE_COLUMNS, *ID_COLUMNS)):
+        if candidate in plain:
+            return plain.index(candidate)
+    return 0
+
+
+def _gene_positions(
+    header: Sequence[str], id_position: int, outcome_columns: Collection[str], findings: Findings
+) -> list[int]:
+    not_genes = {plain_name(name) for name in (*SAMPLE_COLUMNS, *ID_COLUMNS, *NOT_GENES)}
+    genes, aside = [], []
+    for position, name in enumerate(header):
+        if position == id_position or not name or re.fullmatch(r"Unnamed: \d+", name):
+            continue
+        if name in outcome_columns or plain_name(name) in not_genes:
+            aside.append(name)
+        else:
+            genes.append(position)
+    leaking = [name for name in aside if name in outcome_columns]
+    if leaking:
+        findings.warnings.append(
+            f"{len(leaking)} columns of the expression table are also columns of the outcomes table and are "
+            f"not taken as genes: {listing(leaking)}."
+        )
+    findings.counts["columns of the expression table that are no genes"] = len(aside)
+    return genes
+
+
+def _rows_of(
+    labels: Sequence[str], patients: Sequence[str], sample_types: Sequence[str], findings: Findings
+) -> dict[str, int]:
+    """Row to use for each patient that has one."""
+    known = set(patients)
+    candidates: dict[str, list[tuple[int, str, int]]] = {}
+    unused, foreign = [], 0
+    for row, label in enumerate(labels):
+        patient = patient_of(label, known)
+        kind = sample_type(label)
+        if patient is None:
+            foreign += 1
+        elif kind is not None and kind not in sample_types:
+            unused.append(label)
+        else:
+            # A bare patient id says nothing about the tissue: taken for the kind asked for first.
+            rank = 0 if kind is None else list(sample_types).index(kind)
+            candidates.setdefault(patient, []).append((rank, label, row))
+    findings.counts["rows of the expression table of other patients"] = foreign
+    if unused:
+        findings.warnings.append(
+            f"{len(unused)} rows of the expression table are not used because of their sample type (10 to 14 "
+            f"is normal tissue): {listing(unused)}."
+        )
+    _report_repeated(candidates, findings)
+    return {patient: min(candidates[patient])[2] for patient in patients if patient in candidates}
+
+
+def _report_repeated(candidates: dict[str, list[tuple[int, str, int]]], findings: Findings) -> None:
+    several = {patient: rows for patient, rows in candidates.items() if len(rows) > 1}
+    same = [patient for patient, rows in several.items() if len({label for _, label, _ in rows}) < len(rows)]
+    if same:
+        findings.problems.append(
+            f"{len(same)} ids occur in several rows of the expression table: {listing(same)}."
+        )
+    chosen = [f"{min(rows)[1]} of {len(rows)}" for patient, rows in several.items() if patient not in same]
+    if chosen:
+        findings.warnings.append(
+            f"{len(chosen)} patients have several samples in the expression table; used: {listing(chosen)}."
+        )
+
+
+def _explain_no_match(labels: Sequence[str], patients: Sequence[str], header: Sequence[str]) -> str:
+    known = set(patients)
+    if any(patient_of(name, known) for name in header):
+        return (
+            "The expression table has the patients in its columns and the genes in its rows; pass it "
+            "transposed, for example pd.read_csv(path, index_col=0).T."
+        )
+    return (
+        f"No id of the expression table ({listing(labels, 3)}) is a patient of the outcomes table "
+        f"({listing(patients, 3)})."
+    )
+
+
+def _all_numeric(values: pd.DataFrame, findings: Findings) -> bool:
+    text = [
+        f"{name} (such as {values.iloc[:, position].dropna().iloc[0]!r})"
+        for position, (name, kind) in enumerate(zip(values.columns, values.dtypes, strict=True))
+        if not pd.api.types.is_numeric_dtype(kind)
+    ]
+    if text:
+        findings.problems.append(
+            f"{len(text)} gene columns of the expression table are not numeric: {listing(text)}. Remove "
+            "them, or mark missing values by empty cells."
+        )
+    return not text
+
+
+def _average_repeated_genes(values: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    repeated = list(values.columns[values.columns.duplicated()].unique())
+    if not repeated:
+        return values
+    findings.warnings.append(
+        f"{len(repeated)} genes have several columns in the expression table; their mean is used: "
+        f"{listing(repeated)}."
+    )
+    # skipna=False: the mean of what is left would hide a value that is missing.
+    means = {gene: values.loc[:, values.columns == gene].mean(axis=1, skipna=False) for gene in repeated}
+    return values.loc[:, ~values.columns.duplicated()].assign(**means)
+
+
+def _check_values(expression: pd.DataFrame, findings: Findings) -> None:
+    values = expression.to_numpy()
+    measured = ~np.isnan(values).all(axis=1)
+    wrong = ~np.isfinite(values) & measured[:, None]
+    if wrong.any():
+        patients = expression.index[wrong.any(axis=1)]
+        genes = expression.columns[wrong.any(axis=0)]
+        findings.problems.append(
+            f"{len(patients)} of {len(values)} patients have expression that is missing or infinite for some "
+            f"genes: {listing(patients)} (genes {listing(genes)}). Leave these genes out, or all cells "
+            "of a patient empty."
+        )
+    elif measured.any():
+        known = values[measured]
+        if known.max() > RAW_COUNTS and np.array_equal(known, np.round(known)):
+            findings.warnings.append(
+                f"The expression values are whole numbers up to {known.max():.0f}, which looks like raw "
+                "counts; use logarithms, for example np.log2(counts_per_million + 1)."
+            )

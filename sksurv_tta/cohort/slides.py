@@ -1,0 +1,182 @@
+"""Find the bag of each patient: in a folder with one file for each slide, or packed by patient."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from sksurv_tta.bags import BagArray, is_store, open_store, read_bag_folder, read_packed
+from sksurv_tta.cohort.barcodes import TUMOUR_TYPES, is_diagnostic, patient_of, sample_type
+from sksurv_tta.cohort.findings import Findings
+from sksurv_tta.exceptions import BagFileError, listing
+
+__all__ = ["BagSource", "find_roots", "read_bags"]
+
+Slides = Mapping[str, Sequence[str]]
+BagSource = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+# Endings that clinical tables leave on a slide's name; cut as a whole, because names end in letters too.
+SLIDE_ENDINGS = re.compile(r"\.(svs|tiff?|ndpi|mrxs|scn|vms|bif|dcm|h5|hdf5|pt|npy|npz)$", re.IGNORECASE)
+
+
+def read_bags(
+    source: BagSource,
+    patients: Sequence[str],
+    *,
+    slides: Slides | None,
+    key: str | None,
+    missing: str,
+    findings: Findings,
+) -> BagArray | None:
+    """Bags of the patients, (n_patients,), missing where there is no slide; None if they cannot be used.
+
+    Parameters
+    ----------
+    source : path-like, or list of them
+        A folder of feature files (or several), a packed store, or a packed ``.npz``.
+    patients : sequence of str
+        Patient ids.
+    slides : dict of str to list of str, or None
+        Slides of each patient, if the outcomes table names them. Otherwise a file belongs to the patient
+        whose id is its name, or to whom its TCGA barcode belongs.
+    key : str or None
+        Name of the features within a file, if it is an unusual one.
+    missing : {"error", "allow", "drop"}
+        Whether a patient may be represented by some of the listed slides only.
+    findings : Findings
+        Takes problems, warnings and counts.
+    """
+    roots = find_roots(source, findings)
+    if not roots:
+        return None
+    try:
+        if len(roots) == 1 and (roots[0].is_file() or is_store(roots[0])):
+            return _from_packed(roots[0], patients, slides, findings)
+        return _from_folders(roots, patients, slides, key, missing, findings)
+    except BagFileError as error:
+        findings.problems.append(str(error))
+        return None
+
+
+def find_roots(source: BagSource, findings: Findings) -> list[Path]:
+    """Folders or files of ``bags``; none, and a problem, if one does not exist."""
+    roots = [Path(source)] if isinstance(source, str | os.PathLike) else [Path(root) for root in source]
+    absent = [str(root) for root in roots if not root.exists()]
+    if not roots:
+        findings.problems.append("bags is an empty list.")
+    if absent:
+        findings.problems.append(f"There is no folder or file {listing(absent)} (bags).")
+        return []
+    return roots
+
+
+def _from_packed(
+    path: Path, patients: Sequence[str], slides: Slides | None, findings: Findings
+) -> BagArray | None:
+    ids, bags = read_packed(path) if path.is_file() else open_store(path)
+    names = [str(name) for name in ids]
+    owner = _owners(names, patients, slides)
+    place = {patient: number for number, patient in reversed(list(enumerate(owner))) if patient is not None}
+    repeated = [
+        f"{name} ({patient})"
+        for number, (name, patient) in enumerate(zip(names, owner, strict=True))
+        if patient is not None and place[patient] != number
+    ]
+    if repeated:
+        findings.problems.append(
+            f"{len(repeated)} bags of {path} belong to a patient who already has one: {listing(repeated)}. "
+            "Pack all slides of a patient into one bag."
+        )
+    if not place:
+        findings.problems.append(_explain_no_match(names, patients))
+        return None
+    findings.counts["bags of other patients"] = owner.count(None)
+    return bags.take([place.get(patient, -1) for patient in patients], allow_fill=True)
+
+
+def _owners(names: Sequence[str], patients: Sequence[str], slides: Slides | None) -> list[str | None]:
+    """Patient of each bag: named by the patient, or by a slide that the outcomes table lists."""
+    known = set(patients)
+    listed = {_slide_name(slide): patient for patient, own in (slides or {}).items() for slide in own}
+    return [listed.get(name) or patient_of(name, known) for name in names]
+
+
+def _from_folders(
+    roots: Sequence[Path],
+    patients: Sequence[str],
+    slides: Slides | None,
+    key: str | None,
+    missing: str,
+    findings: Findings,
+) -> BagArray | None:
+    files = _list_files(roots, findings)
+    wanted = {patient: [_slide_name(slide) for slide in own] for patient, own in (slides or {}).items()}
+    if not any(slide in files for own in wanted.values() for slide in own):
+        # No table of slides, or one that speaks of other files: go by the files' own names.
+        wanted = _slides_by_name(files, patients)
+    found = {
+        patient: [files[slide] for slide in wanted.get(patient, []) if slide in files] for patient in patients
+    }
+    used = sum(map(len, found.values()))
+    if not used:
+        findings.problems.append(_explain_no_match(list(files), patients))
+        return None
+    findings.counts["feature files of other patients"] = len(files) - used
+    _report_lost_slides(wanted, files, found, missing, findings)
+    return BagArray.from_files([found[patient] or None for patient in patients], key=key, ids=patients)
+
+
+def _list_files(roots: Sequence[Path], findings: Findings) -> dict[str, str]:
+    files: dict[str, str] = {}
+    for root in roots:
+        for slide, path in read_bag_folder(root).items():
+            if slide in files:
+                findings.problems.append(f"Two files for slide {slide}: {files[slide]} and {path}.")
+            files[slide] = str(path)
+    return files
+
+
+def _slide_name(slide: str) -> str:
+    return SLIDE_ENDINGS.sub("", slide)
+
+
+def _slides_by_name(files: Collection[str], patients: Sequence[str]) -> dict[str, list[str]]:
+    known = set(patients)
+    own: dict[str, list[str]] = {}
+    for slide in sorted(files):
+        patient = patient_of(slide, known)
+        if patient is not None and sample_type(slide) in (None, *TUMOUR_TYPES):
+            own.setdefault(patient, []).append(slide)
+    # Frozen sections look different; they only count where there is no diagnostic slide.
+    return {patient: list(filter(is_diagnostic, slides)) or slides for patient, slides in own.items()}
+
+
+def _report_lost_slides(
+    wanted: Slides, files: Collection[str], found: Slides, missing: str, findings: Findings
+) -> None:
+    """Report listed slides without a file, of patients with others: a part is not the patient."""
+    lost = [
+        f"{slide} ({patient})"
+        for patient, own in wanted.items()
+        if found.get(patient)
+        for slide in own
+        if slide not in files
+    ]
+    if not lost:
+        return
+    message = (
+        f"{len(lost)} slides have no feature file though other slides of their patients do: {listing(lost)}."
+    )
+    if missing == "error":
+        findings.problems.append(f"{message} Pass missing='allow' to use the others.")
+    else:
+        findings.warnings.append(f"{message} The others are used.")
+
+
+def _explain_no_match(names: Sequence[str], patients: Sequence[str]) -> str:
+    return (
+        f"None of {len(names)} bags ({listing(names, 3) or 'the folder holds no feature file'}) belongs to a "
+        f"patient of the outcomes table ({listing(patients, 3)})."
+    )
