@@ -113,7 +113,8 @@ class SurvivalNet(NeuralNet):
         raise TrainingDivergedError(
             f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: gradient norm {norm:.4g}; "
             f"loss parts: {listed}; rows of the training data: {np.sort(batch.rows).tolist()}. "
-            "The weights were not touched by this step. Look for extreme features among these patients, or lower lr.",
+            "The weights were not touched by this step. Look for extreme features among these patients, "
+            "or lower lr.",
             epoch=batch.epoch,
             step=batch.step,
             parts=result.parts,

@@ -145,7 +145,7 @@ class _Step:
         if self.profile_tokens is not None and leaf is not None and leaf.grad is not None and len(leaf):
             self.profile_tokens.backward(leaf.grad)
 
-    def _drawing(self, purpose: Purpose, key: int):
+    def _drawing(self, purpose: Purpose, key: int) -> AbstractContextManager[None]:
         self.generator.manual_seed(self.batch.seed_of(purpose, key))
         return drawing_from(self.generator)
 
