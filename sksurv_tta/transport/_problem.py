@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from sksurv_tta.exceptions import listing
+from sksurv_tta.transport.result import TransportPlan
 
-__all__ = ["Problem", "check_parameters", "make_problem"]
+__all__ = ["Problem", "check_parameters", "make_problem", "may_wait", "refuse_non_finite"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Problem:
     Attributes
     ----------
     cost : Tensor of shape (B, N, K)
-        float32 or float64, finite; 0 in the rows of padding.
+        float32 or float64; 0 in the rows of padding.
     weight : Tensor of shape (B, N)
         float64; 1 / N_real for a real token, 0 for padding. The token marginal of Eq. (7).
     mass : Tensor of shape (B,)
@@ -39,11 +40,12 @@ class Problem:
     has_sink: bool
     single: bool
 
-    def bags(self, start: int, stop: int) -> Problem:
-        """Bags from `start` to before `stop`, as views."""
-        rows = slice(start, stop)
-        mask = None if self.mask is None else self.mask[rows]
-        return Problem(self.cost[rows], self.weight[rows], self.mass[rows], mask, self.has_sink, self.single)
+    def result(
+        self, plan: torch.Tensor, residual: torch.Tensor, n_iter: torch.Tensor, converged: torch.Tensor
+    ) -> TransportPlan:
+        """Batched results in the shapes of the caller's cost."""
+        parts = (plan, residual, n_iter, converged)
+        return TransportPlan(*(part[0] for part in parts)) if self.single else TransportPlan(*parts)
 
 
 def check_parameters(*, kl_weight: float, epsilon: float, tol: float, max_evaluations: int) -> None:
@@ -77,7 +79,8 @@ def make_problem(
     TypeError
         If the cost is not floating point or the mask not bool.
     ValueError
-        If shapes do not fit, a mass is outside (0, 1], or a real token has a cost that is not finite.
+        If shapes do not fit or a mass is outside (0, 1]. Whether costs are finite is left to those who
+        pass over them anyway: see :func:`refuse_non_finite`.
     """
     if not cost.is_floating_point():
         raise TypeError(f"The cost must be floating point, got {cost.dtype}.")
@@ -92,7 +95,6 @@ def make_problem(
         # Padding may hold NaN, and 0 * NaN is NaN: it has to be replaced before anything is summed.
         batch = batch.masked_fill(~real.unsqueeze(-1), 0.0)
     masses, has_sink = _batched_mass(mass, batch)
-    _refuse_non_finite(batch)
     return Problem(batch, _token_weight(batch, real), masses, real, has_sink, single)
 
 
@@ -120,7 +122,7 @@ def _batched_mass(mass: float | torch.Tensor, batch: torch.Tensor) -> tuple[torc
     if masses.dim() > 1 or (masses.dim() == 1 and masses.shape[0] != n_bags):
         raise ValueError(f"The mass must be a number or have shape ({n_bags},), got {tuple(mass.shape)}.")
     masses = masses.expand(n_bags)
-    if _may_wait(masses):
+    if may_wait(masses):
         bad = ~((masses > 0) & (masses <= 1))
         if bool(bad.any()):
             bags = listing(bad.nonzero().flatten().tolist())
@@ -138,22 +140,16 @@ def _token_weight(batch: torch.Tensor, real: torch.Tensor | None) -> torch.Tenso
     return present / present.sum(dim=1, keepdim=True).clamp_min(1.0)
 
 
-def _refuse_non_finite(batch: torch.Tensor) -> None:
-    """Raise ValueError that names the bags with a NaN or infinite cost on a real token."""
-    if not _may_wait(batch):
-        return
-    # A sum is one pass and is finite only if all its terms are (costs are far below the overflow).
-    broken = ~torch.isfinite(batch.sum(dim=(1, 2)))
-    if bool(broken.any()):
-        finite = torch.isfinite(batch).flatten(1).all(dim=1)
+def refuse_non_finite(finite: torch.Tensor) -> None:
+    """Raise ValueError that names the bags where `finite`, a bool tensor of shape (B,), is False."""
+    if may_wait(finite) and not bool(finite.all()):
         bags = (~finite).nonzero().flatten().tolist()
-        if bags:
-            raise ValueError(
-                f"{len(bags)} of {batch.shape[0]} bags have a NaN or infinite cost on a real token: bags "
-                f"{listing(bags)} of the batch. Mask these tokens or mend the logits they come from."
-            )
+        raise ValueError(
+            f"{len(bags)} of {len(finite)} bags have a NaN or infinite cost on a real token: bags "
+            f"{listing(bags)} of the batch. Mask these tokens or mend the logits they come from."
+        )
 
 
-def _may_wait(values: torch.Tensor) -> bool:
+def may_wait(values: torch.Tensor) -> bool:
     """Whether the host may look at `values`: not while a CUDA graph is being captured."""
     return not (values.is_cuda and torch.cuda.is_current_stream_capturing())

@@ -6,11 +6,11 @@ import torch
 
 __all__ = ["solve_sink"]
 
-# Passes of the safeguarded Newton method. A handful is used; bisection of a bracket of width 1e6 (costs
-# of 1e4 with epsilon 0.01) down to rounding needs about 75.
+# Passes of the safeguarded Newton method. A handful is used; bisecting a bracket of width 1e6 (costs of
+# 1e4 with epsilon 0.01) down to rounding would need about 75.
 MAX_PASSES = 100
-# Passes when the host must not look at the residual (CUDA): the sink is warm-started at every evaluation.
-FIXED_PASSES = 10
+# Passes when the host must not look at the error (CUDA): the sink is warm-started at every evaluation.
+FIXED_PASSES = 8
 
 
 def solve_sink(
@@ -22,21 +22,21 @@ def solve_sink(
     tol: float,
     fixed: bool = False,
 ) -> torch.Tensor:
-    """Potential s at which the sink receives exactly 1 - mass.
+    """Potential at which the sink receives exactly 1 - mass.
 
     Eq. (36): the sink column has an infinite weight in the penalty, so that its mass is a constraint.
-    Solves sum_i w_i sigmoid(L_i - s) = mass. The logit of the left side is linear in s when all L_i are
-    equal and concave-convex otherwise, so Newton on the logit ends in a few passes; a bracket that is
-    known beforehand catches it where the L_i fall into groups far apart and the slope vanishes.
+    Solves sum_i w_i sigmoid(L_i - s) = mass for s. The logit of the left side falls with slope 1 where
+    all L_i are equal, so Newton on the logit ends in a few passes; a bracket that is known beforehand
+    catches it where the L_i form groups far apart and the slope vanishes.
 
     Parameters
     ----------
     token_potential : Tensor of shape (B, N)
-        L_i, the log of the row sums of the real columns.
+        L_i, the log of the row sums of the real columns, float64.
     weight : Tensor of shape (B, N)
-        w_i, 0 for padding.
+        w_i, 0 for padding; its type is the one in which sums over tokens are done.
     mass : Tensor of shape (B,)
-        In (0, 1].
+        In (0, 1], float64.
     guess : Tensor of shape (B,), optional
         Where to start.
     tol : float
@@ -51,11 +51,11 @@ def solve_sink(
     """
     target = torch.log(mass) - torch.log1p(-mass)
     real = weight > 0
-    low = token_potential.masked_fill(~real, torch.inf).amin(dim=1) - target
-    high = token_potential.masked_fill(~real, -torch.inf).amax(dim=1) - target
-    sink = (token_potential * weight).sum(dim=1) - target if guess is None else guess
+    low = torch.where(real, token_potential, torch.inf).amin(dim=1) - target
+    high = torch.where(real, token_potential, -torch.inf).amax(dim=1) - target
+    sink = 0.5 * (low + high) if guess is None else guess
     sink = sink.maximum(low).minimum(high)
-    without = ~(mass < 1) | ~torch.isfinite(low)
+    without = ~((mass < 1) & torch.isfinite(low) & torch.isfinite(high))
     done = without
     for _ in range(FIXED_PASSES if fixed else MAX_PASSES):
         error, slope = _logit_error(token_potential - sink.unsqueeze(1), weight, target)
@@ -76,9 +76,9 @@ def _logit_error(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logit of the transported mass minus its target, and minus its derivative, each of shape (B,)."""
     # Both sigmoids are computed: 1 - sigmoid(x) has no digits left where the mass is near 0 or 1.
-    transported = torch.sigmoid(gap) * weight
-    rest = torch.sigmoid(-gap)
-    slope = (transported * rest).sum(dim=1)
-    moved, kept = transported.sum(dim=1), (rest * weight).sum(dim=1)
-    error = torch.log(moved) - torch.log(kept) - target
-    return error, slope / (moved * kept)
+    gap = gap.to(weight.dtype)
+    transported, rest = torch.sigmoid(gap), torch.sigmoid(-gap)
+    moved = torch.linalg.vecdot(transported, weight).to(torch.float64)
+    kept = torch.linalg.vecdot(rest, weight).to(torch.float64)
+    slope = torch.linalg.vecdot(transported * rest, weight).to(torch.float64)
+    return torch.log(moved) - torch.log(kept) - target, slope / (moved * kept)

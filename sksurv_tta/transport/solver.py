@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 
-from sksurv_tta.transport._newton import Solution, solve_group
+from sksurv_tta.transport._dual import Dual
+from sksurv_tta.transport._newton import ascend
 from sksurv_tta.transport._problem import Problem, check_parameters, make_problem
 from sksurv_tta.transport.result import TransportPlan
 
 __all__ = ["curriculum_transport"]
-
-# Numbers of the cost worked on at once on a CPU. Bags of more are taken one by one, so that their kernel
-# stays in the cache; small ones together, so that the price of a call is shared.
-GROUP_SIZE = 160_000
-# Evaluations on a GPU, where none is spent on asking whether it was the last.
-FIXED_EVALUATIONS = 12
 
 
 @torch.no_grad()
@@ -56,8 +49,8 @@ def curriculum_transport(
         Column residual, relative to the mass, at which a bag is done. Below 16 roundings of the
         cost's type (1.9e-6 in float32) a bag also ends when its residual no longer falls.
     max_evaluations : int
-        Passes over the cost after which a bag is given up (`converged` is then False). On a GPU all
-        bags take min(max_evaluations, 12) without asking.
+        Passes over the cost after which a bag is given up (`converged` is then False). On a GPU the
+        host looks only after every 12, and never while a CUDA graph is captured: capture with 12.
 
     Returns
     -------
@@ -79,48 +72,37 @@ def curriculum_transport(
         epsilon=epsilon,
         tol=tol,
         max_evaluations=max_evaluations,
+        fixed=cost.is_cuda,
     )
 
 
 def solve_problem(
-    problem: Problem, *, kl_weight: float, epsilon: float, tol: float, max_evaluations: int
+    problem: Problem,
+    *,
+    kl_weight: float,
+    epsilon: float,
+    tol: float,
+    max_evaluations: int,
+    fixed: bool = False,
 ) -> TransportPlan:
-    """Plans of a checked batch, group by group."""
+    """Plans of a checked batch.
+
+    Parameters
+    ----------
+    problem : Problem
+        The bags.
+    kl_weight, epsilon, tol, max_evaluations
+        As in :func:`curriculum_transport`.
+    fixed : bool
+        Plain batched operations in a fixed sequence, without the host ever waiting for a value.
+    """
     if problem.cost.numel() == 0:
-        return _without_tokens(problem)
-    fixed = problem.cost.is_cuda
-    evaluations = min(max_evaluations, FIXED_EVALUATIONS) if fixed else max_evaluations
-    solutions = [
-        solve_group(
-            group, kl_weight=kl_weight, epsilon=epsilon, tol=tol, max_evaluations=evaluations, fixed=fixed
-        )
-        for group in _groups(problem)
-    ]
-    return _joined(solutions, problem.single)
-
-
-def _groups(problem: Problem) -> Iterator[Problem]:
-    """Groups of bags that are solved together. Their size depends on N and K alone."""
-    n_bags, n_tokens, n_prototypes = problem.cost.shape
-    size = n_bags if problem.cost.is_cuda else max(1, GROUP_SIZE // (n_tokens * n_prototypes))
-    for start in range(0, n_bags, size):
-        yield problem.bags(start, min(start + size, n_bags))
-
-
-def _joined(solutions: list[Solution], single: bool) -> TransportPlan:
-    """One result for all groups."""
-    if len(solutions) == 1:
-        parts = [solutions[0].plan, solutions[0].residual, solutions[0].n_iter, solutions[0].converged]
-    else:
-        parts = [
-            torch.cat([getattr(solution, name) for solution in solutions])
-            for name in ("plan", "residual", "n_iter", "converged")
-        ]
-    return TransportPlan(*(part[0] for part in parts)) if single else TransportPlan(*parts)
-
-
-def _without_tokens(problem: Problem) -> TransportPlan:
-    """Result when there is nothing to transport."""
-    zero = torch.zeros_like(problem.mass)
-    count = torch.zeros_like(zero, dtype=torch.int64)
-    return _joined([Solution(problem.cost.clone(), zero, count, count == 0)], problem.single)
+        zero = torch.zeros_like(problem.mass)
+        count = torch.zeros_like(zero, dtype=torch.int64)
+        return problem.result(problem.cost.clone(), zero, count, count == 0)
+    dual = Dual(problem, epsilon=epsilon, kl_weight=kl_weight, fixed=fixed)
+    state = ascend(dual, tol=tol, max_evaluations=max_evaluations)
+    dual.kernel.follow(state.potential, state.heat)
+    plan = dual.plan(state.potential, state.sink)
+    converged = (state.residual <= max(tol, state.floor)) & (state.heat == 1)
+    return problem.result(plan, state.residual, state.n_iter, converged)

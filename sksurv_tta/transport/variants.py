@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 import torch
 
-from sksurv_tta.transport._problem import Problem, check_parameters, make_problem
+from sksurv_tta.transport._problem import Problem, check_parameters, make_problem, refuse_non_finite
 from sksurv_tta.transport.result import TransportPlan
 from sksurv_tta.transport.solver import curriculum_transport
 
@@ -164,19 +164,19 @@ class SoftmaxAssignment:
 
 
 def _unsolved(problem: Problem, shares: torch.Tensor) -> TransportPlan:
-    """Result of an assignment that has nothing to solve; `shares` (B, N, K) has rows that sum to 1."""
+    """Return what has nothing to solve; `shares` (B, N, K) has rows that sum to 1."""
+    refuse_non_finite(torch.isfinite(problem.cost.sum(dim=(1, 2))))
     plan = shares.mul_(problem.weight.to(shares.dtype).unsqueeze(2))
     zero = torch.zeros_like(problem.mass)
     count = torch.zeros_like(zero, dtype=torch.int64)
-    parts = (plan, zero, count, count == 0)
-    return TransportPlan(*(part[0] for part in parts)) if problem.single else TransportPlan(*parts)
+    return problem.result(plan, zero, count, count == 0)
 
 
 ASSIGNMENTS = ("curriculum", "unbalanced", "balanced", "kmeans", "softmax")
 
 
 def make_assignment(name: str, *, kl_weight: float, epsilon: float, tol: float = 1e-6) -> Assignment:
-    """Assignment of this name.
+    """Return the assignment of this name.
 
     Parameters
     ----------

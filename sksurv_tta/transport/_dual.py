@@ -1,0 +1,151 @@
+"""The dual of the transport problem: its value, gradient and Hessian for a batch of bags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from sksurv_tta.transport._kernel import Kernel
+from sksurv_tta.transport._problem import Problem
+from sksurv_tta.transport._sink import solve_sink
+
+__all__ = ["Dual", "Point", "Slopes", "relaxed_marginal"]
+
+
+@dataclass
+class Point:
+    """The dual at one set of potentials."""
+
+    row_sum: torch.Tensor  # (B, N): of the kernel with the columns scaled
+    sink: torch.Tensor  # (B,)
+    transported: torch.Tensor  # (B, N): share of the token that goes to prototypes
+    rest: torch.Tensor  # (B, N): share that goes to the sink
+    dual: torch.Tensor  # (B,): value of the dual, relative to the mass
+
+
+@dataclass
+class Slopes:
+    """First and second derivatives of the dual at one point, relative to the mass."""
+
+    gradient: torch.Tensor  # (B, K): wanted - received
+    residual: torch.Tensor  # (B,)
+    received: torch.Tensor  # (B, K): column masses
+    wanted: torch.Tensor  # (B, K): what the penalty asks for
+    overlap: torch.Tensor  # (B, K, K): how much of the received mass two prototypes compete for
+    sink_row: torch.Tensor  # (B, K): derivative of the sink's potential
+
+
+def relaxed_marginal(potential: torch.Tensor, decay: torch.Tensor) -> torch.Tensor:
+    """Column masses that the penalty asks for at these potentials, relative to the mass.
+
+    Eqs. (50)-(53): b_k exp(-t h_k) with t = epsilon / gamma is the proximal step v = (b / Gᵀu)^f solved
+    for the column mass. The common translation of all potentials is eliminated in closed form, which
+    leaves softmax(-t h); t = 0 fixes the columns.
+
+    Parameters
+    ----------
+    potential : Tensor of shape (B, K)
+        h, the log of v.
+    decay : Tensor of shape (B, 1)
+        t = epsilon / kl_weight.
+    """
+    return torch.softmax(-decay * potential, dim=1)
+
+
+def _penalty(potential: torch.Tensor, decay: torch.Tensor, fixed_columns: bool) -> torch.Tensor:
+    """Part of the dual that comes from the penalty: -(1/t) log mean exp(-t h), and mean h for t = 0."""
+    mean = potential.mean(dim=1, keepdim=True)
+    if fixed_columns:
+        return mean.squeeze(1)
+    # Centred, and by expm1: 1/t may be 1000 and would magnify the rounding of log(1 + tiny).
+    deviation = decay * (mean - potential)
+    top = deviation.amax(dim=1, keepdim=True)
+    spread = torch.log1p(torch.expm1(deviation - top).mean(dim=1, keepdim=True)) + top
+    return (mean - spread / decay).squeeze(1)
+
+
+class Dual:
+    """Dual of Eq. (48) with rows, sink and translation eliminated: a concave function of K potentials.
+
+    D(h) = max_s -sum_i w_i log(sum_k exp(h_k - C_ik / epsilon) + exp(s)) + (1 - mass) s
+    - mass / t log mean_k exp(-t h_k), divided by the mass so that tolerances mean the same at any mass.
+    """
+
+    def __init__(self, problem: Problem, *, epsilon: float, kl_weight: float, fixed: bool):
+        self.problem = problem
+        self.fixed = fixed
+        self.kernel = Kernel(problem, epsilon=epsilon, fixed=fixed)
+        self.decay = epsilon / kl_weight
+        self.dtype = problem.cost.dtype
+        self.resolution = torch.finfo(self.dtype).eps
+        self.weight = problem.weight.to(self.dtype)
+        self.root_weight = problem.weight.sqrt().to(self.dtype)
+        self.sink_tol = 1e-4 if self.dtype == torch.float32 else 1e-8
+
+    @property
+    def temperature_decay(self) -> torch.Tensor:
+        """Decay t of each bag at its present heat, shape (B, 1)."""
+        return self.decay / self.kernel.heat.unsqueeze(1)
+
+    def value(self, potential: torch.Tensor, sink: torch.Tensor | None, active: torch.Tensor | None) -> Point:
+        """Value of the dual, with the rows (the first half of Eq. 54) and the sink solved exactly.
+
+        Parameters
+        ----------
+        potential : Tensor of shape (B, K)
+            h.
+        sink : Tensor of shape (B,), optional
+            Guess of the sink's potential.
+        active : Tensor of bool of shape (B,), optional
+            The bags that matter.
+        """
+        problem = self.problem
+        row_sum, token_potential = self.kernel.token_potential(potential, active)
+        value = _penalty(potential, self.temperature_decay, self.decay == 0)
+        without = value - torch.linalg.vecdot(token_potential, problem.weight)
+        if not problem.has_sink:
+            share = torch.ones_like(row_sum)
+            return Point(row_sum, without, share, torch.zeros_like(share), without)
+        sink = solve_sink(
+            token_potential, self.weight, problem.mass, sink, tol=self.sink_tol, fixed=self.fixed
+        )
+        gap = (token_potential - sink.unsqueeze(1)).to(self.dtype)
+        # The default threshold of 20 is an error of 2e-9, visible in float64.
+        used = torch.linalg.vecdot(torch.nn.functional.softplus(gap, threshold=40.0), self.weight)
+        dual = torch.where(problem.mass < 1, value - sink - used / problem.mass, without)
+        return Point(row_sum, sink, torch.sigmoid(gap), torch.sigmoid(-gap), dual)
+
+    def slopes(self, point: Point, potential: torch.Tensor, active: torch.Tensor | None) -> Slopes:
+        """Gradient and Hessian of the dual at `point`; one matrix product has nearly all sums over tokens."""
+        mass = self.problem.mass[:, None, None]
+        # Divided by the mass before squaring, so that a mass of 1e-8 does not end in denormal numbers.
+        row = point.transported / point.row_sum * (self.root_weight / mass.squeeze(2).to(self.dtype))
+        rest = point.rest * self.root_weight if self.problem.has_sink else None
+        gram, cross = self.kernel.sums(row, rest, active)
+        scale = self.kernel.scale(potential).to(torch.float64)
+        overlap = gram.to(torch.float64) * (mass * scale.unsqueeze(1)) * scale.unsqueeze(2)
+        received, sink_row = overlap.sum(dim=2), torch.zeros_like(scale)
+        if cross is not None:
+            shared = cross.to(torch.float64) * scale
+            received = received + shared
+            tension = torch.linalg.vecdot(point.transported * point.rest, self.weight) / mass[:, 0, 0]
+            # Without a sink (mass 1 among others) both are 0.
+            sink_row = shared / tension.clamp_min(torch.finfo(torch.float64).tiny).unsqueeze(1)
+            overlap = torch.baddbmm(overlap, shared.unsqueeze(2), sink_row.unsqueeze(1))
+        wanted = relaxed_marginal(potential, self.temperature_decay)
+        gradient = wanted - received
+        return Slopes(gradient, gradient.abs().sum(dim=1), received, wanted, overlap, sink_row)
+
+    def plan(self, potential: torch.Tensor, sink: torch.Tensor) -> torch.Tensor:
+        """Plan at these potentials, with rows and sink solved to rounding. Uses up the kernel.
+
+        Eq. (47): Q = diag(u) G diag(v), without the sink column.
+        """
+        problem = self.problem
+        row_sum, token_potential = self.kernel.token_potential(potential, None)
+        share = problem.weight / row_sum
+        if problem.has_sink:
+            sink = solve_sink(token_potential, problem.weight, problem.mass, sink, tol=1e-7, fixed=self.fixed)
+            share = share * torch.sigmoid(token_potential - sink.unsqueeze(1))
+        return self.kernel.into_plan(potential, share.to(self.dtype))

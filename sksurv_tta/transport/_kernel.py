@@ -1,0 +1,157 @@
+"""The kernel matrix of each bag, and every operation that touches all its entries."""
+
+from __future__ import annotations
+
+import torch
+
+from sksurv_tta.transport._problem import Problem, refuse_non_finite
+
+__all__ = ["Kernel"]
+
+# The kernel of a bag is rebuilt when a potential has moved this far: exp(2 * 20) times the smallest
+# float32 is still far below anything that counts, and exp(20) times the largest entry, 1, no overflow.
+ABSORB = 20.0
+# Entries of one bag from which on a CPU takes the bags one after another: the kernel of a bag stays in
+# its cache between two operations, and finished bags cost nothing. Below, the calls would cost more.
+LARGE_BAG = 20_000
+# Largest exponent with which Newton's method starts (see `Kernel.heat`).
+MILD = 30.0
+
+
+class Kernel:
+    """Row-stabilised kernel matrices: the largest entry of each row is 1.
+
+    Parameters
+    ----------
+    problem : Problem
+        The bags.
+    epsilon : float
+        Weight of the entropy.
+    fixed : bool
+        Never look at a value: rebuild at every use, work on all bags at once.
+
+    Attributes
+    ----------
+    values : Tensor of shape (B, N, K)
+        exp(heat (-C / epsilon) + absorbed - row_log).
+    absorbed : Tensor of shape (B, K)
+        The part of the potentials that is inside the values.
+    row_log : Tensor of shape (B, N)
+        Log of what the rows were divided by.
+    heat : Tensor of shape (B,)
+        epsilon divided by the larger epsilon with which a bag is solved at present. Bags whose costs
+        span more than 30 epsilon start warm, since Newton's model of the dual is good only over
+        distances of a few epsilon.
+    """
+
+    def __init__(self, problem: Problem, *, epsilon: float, fixed: bool):
+        self.cost, self.epsilon, self.fixed = problem.cost, epsilon, fixed
+        n_bags, n_tokens, n_prototypes = self.cost.shape
+        self.one_by_one = not fixed and (n_bags == 1 or n_tokens * n_prototypes >= LARGE_BAG)
+        self.cheapest = self.cost.amin(dim=2, keepdim=True)
+        self.values = torch.empty_like(self.cost)
+        for rows in self._parts(None):
+            torch.sub(self.cheapest[rows], self.cost[rows], out=self.values[rows])
+        span = -self.values.flatten(1).amin(dim=1).to(torch.float64) / epsilon
+        refuse_non_finite(torch.isfinite(span))
+        self.heat = (MILD / span).clamp_max(1.0)
+        self.row_log = self.cheapest.squeeze(2).to(torch.float64) * (self.heat / -epsilon).unsqueeze(1)
+        self.absorbed = torch.zeros_like(self.cost[:, 0, :], dtype=torch.float64)
+        rate = (self.heat / epsilon).to(self.cost.dtype)[:, None, None]
+        for rows in self._parts(None):
+            self.values[rows].mul_(rate[rows]).exp_()
+        self._row_sum = torch.empty_like(self.cost[:, :, 0])
+        self._gram = self.cost.new_zeros(n_bags, n_prototypes, n_prototypes)
+        self._cross = self.cost.new_zeros(n_bags, n_prototypes)
+        self._shares = torch.empty_like(self.values[:1] if self.one_by_one else self.values)
+
+    def _parts(self, active: torch.Tensor | None) -> list[slice]:
+        """Slices of bags to work on, one after another."""
+        n_bags = self.cost.shape[0]
+        if not self.one_by_one:
+            return [slice(0, n_bags)]
+        bags = range(n_bags) if active is None else active.nonzero().flatten().tolist()
+        return [slice(bag, bag + 1) for bag in bags]
+
+    def rebuild(self, potential: torch.Tensor, heat: torch.Tensor, stale: torch.Tensor) -> None:
+        """Absorb `potential` at a new `heat`, for the bags in `stale`.
+
+        Eq. (46): G = exp(-C / epsilon), each row divided by its largest entry after the columns were
+        scaled, which leaves no row and no column to underflow as a whole.
+        """
+        # Rounded to the working precision first, so that what is absorbed is exactly what is recorded.
+        absorbed = potential.to(self.cost.dtype).unsqueeze(1)
+        rate = (heat / self.epsilon).to(self.cost.dtype)[:, None, None]
+        top = torch.zeros_like(self.cheapest)
+        all_stale = self.fixed or bool(stale.all())
+        for rows in self._parts(stale):
+            # Relative to the cheapest prototype before the division: C / epsilon may be 1e5, where
+            # float32 has two digits after the point.
+            fresh = (self.cheapest[rows] - self.cost[rows]).mul_(rate[rows]).add_(absorbed[rows])
+            torch.amax(fresh, dim=2, keepdim=True, out=top[rows])
+            fresh.sub_(top[rows]).exp_()
+            if all_stale or self.one_by_one:
+                self.values[rows] = fresh
+            else:
+                self.values[stale] = fresh[stale]
+        row_log = top.squeeze(2) - self.cheapest.squeeze(2).to(torch.float64) * (
+            heat / self.epsilon
+        ).unsqueeze(1)
+        self.row_log = torch.where(stale.unsqueeze(1), row_log, self.row_log)
+        self.absorbed = torch.where(stale.unsqueeze(1), absorbed.squeeze(1).to(torch.float64), self.absorbed)
+        self.heat = torch.where(stale, heat, self.heat)
+
+    def follow(self, potential: torch.Tensor, heat: torch.Tensor) -> None:
+        """Rebuild the kernels of the bags whose potential or heat has left their range."""
+        stale = ((potential - self.absorbed).abs().amax(dim=1) > ABSORB) | (heat != self.heat)
+        if self.fixed or bool(stale.any()):
+            self.rebuild(potential, heat, stale)
+
+    def scale(self, potential: torch.Tensor) -> torch.Tensor:
+        """Factor of each column that is not inside the values, shape (B, K)."""
+        return torch.exp(potential - self.absorbed).to(self.cost.dtype)
+
+    def token_potential(
+        self, potential: torch.Tensor, active: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Row sums of the scaled kernel, and the log of those of the unstabilised one, each (B, N)."""
+        scale = self.scale(potential)
+        if self.one_by_one:
+            for rows in self._parts(active):
+                torch.mv(self.values[rows.start], scale[rows.start], out=self._row_sum[rows.start])
+            row_sum = self._row_sum
+        else:
+            row_sum = torch.bmm(self.values, scale.unsqueeze(2)).squeeze(2)
+        return row_sum, torch.log(row_sum) + self.row_log
+
+    def sums(
+        self, row: torch.Tensor, rest: torch.Tensor | None, active: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Sums over tokens of products of two columns of diag(row) values, and of one with `rest`.
+
+        Parameters
+        ----------
+        row, rest : Tensors of shape (B, N)
+            Factors of the rows; second column of the products.
+        active : Tensor of bool of shape (B,), optional
+            The bags that matter.
+
+        Returns
+        -------
+        gram : Tensor of shape (B, K, K)
+        cross : Tensor of shape (B, K) or None
+        """
+        shares = self._shares
+        for rows in self._parts(active):
+            torch.mul(self.values[rows], row[rows].unsqueeze(2), out=shares)
+            torch.bmm(shares.transpose(1, 2), shares, out=self._gram[rows])
+            if rest is not None:
+                self._cross[rows] = torch.bmm(rest[rows].unsqueeze(1), shares).squeeze(1)
+        return self._gram, None if rest is None else self._cross
+
+    def into_plan(self, potential: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """diag(share) values diag(scale), in the memory of the values."""
+        scale = self.scale(potential)
+        for rows in self._parts(None):
+            self.values[rows].mul_(scale[rows].unsqueeze(1)).mul_(share[rows].unsqueeze(2))
+        return self.values
