@@ -112,6 +112,8 @@ def _kick(
         moved = generator.choice(len(part), n_moved, replace=False)
         kicked = best.copy()
         kicked[moved] = best[np.roll(moved, 1)]
+        if not np.bincount(kicked[must_spread], minlength=len(shares)).all():
+            continue
         kicked = _improve(features, shares, must_spread, kicked)
         reached = squared_deviation(features, kicked, shares)
         if reached < objective - _TIE:

@@ -257,11 +257,16 @@ def _findings(folds: pd.DataFrame, table: SiteTable, even_pairs: float, min_even
     found = []
     for site in np.flatnonzero((table.patients * n_folds > n_patients) | (table.events * n_folds > n_events)):
         patients, events = table.patients[site], table.events[site]
+        too_many = [
+            name
+            for name, count, total in (("patients", patients, n_patients), ("events", events, n_events))
+            if count * n_folds > total
+        ]
         found.append(
-            f"site {table.labels[site]!s} is larger than a fold: {patients} of {n_patients} patients "
+            f"site {table.labels[site]!s} holds {patients} of {n_patients} patients "
             f"({patients / n_patients:.1%}) and {events} of {n_events} events ({events / n_events:.1%}), "
-            f"where 1/{n_folds} is {1 / n_folds:.1%}. Size and event rate cannot both be even: "
-            "choose by weights, or use fewer folds"
+            f"more than 1/{n_folds} of the {' and of the '.join(too_many)}: sizes and event rates cannot "
+            "both be even, choose by weights or use fewer folds"
         )
     floor = cv_floor(table.events, n_folds)
     if floor >= _HIGH_FLOOR:

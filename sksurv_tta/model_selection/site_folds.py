@@ -59,7 +59,8 @@ class SitePreservedKFold(SiteSplitter):
         A fold with fewer events is reported.
     shuffle : bool
         False: the best folds found, always the same. True: one set drawn by ``random_state`` among the
-        near-optimal ones, whose objective is within 10 % of the best (``solver="local"`` only).
+        near-optimal ones, whose objective is at most 10 % above that of the best start, or hardly more
+        (``solver="local"`` only).
     random_state : int, RandomState or None
         Used only if ``shuffle``. None is a fixed seed, so that two calls give the same folds.
     on_imbalance : {"warn", "ignore", "raise"}
