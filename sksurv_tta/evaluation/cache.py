@@ -52,7 +52,10 @@ def model_digest(model: Any) -> str:
 
 
 def data_digest(X: Any, y: NDArray, sites: NDArray | None) -> str:
-    """Digest of rows, outcomes and sites. Bags in files count by path and shape, not by content.
+    """Digest of rows, outcomes and sites.
+
+    Bags in memory count by content; bags in files by path, shape, size and time of the last change, because
+    reading all of them would take as long as a fit.
 
     Parameters
     ----------
@@ -64,17 +67,28 @@ def data_digest(X: Any, y: NDArray, sites: NDArray | None) -> str:
     -------
     str
     """
-    parts = [joblib.hash(np.ascontiguousarray(y[name])) for name in y.dtype.names]
+    parts = [joblib.hash(np.ascontiguousarray(y[name])) for name in y.dtype.names or ()]
     if isinstance(X, pd.DataFrame):
         parts += [str(list(X.columns)), str(list(X.dtypes))]
         numeric = X.select_dtypes("number")
         parts.append(joblib.hash(np.ascontiguousarray(numeric.to_numpy())))
         others = [name for name in X.columns if name not in set(numeric.columns)]
-        parts += [joblib.hash(X[name].array) for name in others]
+        parts += [_cell_digest(cell) for name in others for cell in X[name]]
     else:
         parts.append(joblib.hash(np.ascontiguousarray(X)))
     parts.append("" if sites is None else str([str(site) for site in sites]))
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def _cell_digest(cell: Any) -> str:
+    """Digest of a bag, a missing one, or a cell of text."""
+    if not hasattr(cell, "read"):
+        return str(cell)
+    stats = [os.stat(path) for path in cell.paths if os.path.isfile(path)]
+    if not stats:
+        return hashlib.sha256(np.ascontiguousarray(cell.read())).hexdigest()
+    stamps = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    return repr((cell.patient, tuple(cell.paths), tuple(cell.shape), stamps))
 
 
 def fit_digest(model: str, data: str, **settings: Any) -> str:

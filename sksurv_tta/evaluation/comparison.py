@@ -83,7 +83,7 @@ class Comparison:
         risks = {model: [np.empty((0, len(test))) for _, test in self.splits] for model in self.models}
         for (model, fold), rows in self.predictions.groupby(["model", "fold"], sort=False):
             by_seed = np.array([group["risk"].to_numpy() for _, group in rows.groupby("seed", sort=False)])
-            risks[model][fold] = by_seed[np.isfinite(by_seed).all(axis=1)]
+            risks[str(model)][int(str(fold))] = by_seed[np.isfinite(by_seed).all(axis=1)]
         return risks
 
     @cached_property
@@ -227,7 +227,7 @@ class Comparison:
         ]
         columns = ["model", "metric", "mean ± sd", "95 % interval", "pooled", "n_folds", "n_missing"]
         text = shown[columns].to_string(index=False, float_format="{:.3f}".format, na_rep="")
-        floor = self.noise_floor.set_index("fold").loc["mean", "sd"]
+        floor = float(self.noise_floor["sd"].iloc[-1])
         return (
             f"Comparison of {len(self.models)} models on {len(self.splits)} folds, "
             f"{len(np.unique(np.concatenate([test for _, test in self.splits])))} patients\n{text}\n"

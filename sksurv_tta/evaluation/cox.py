@@ -15,6 +15,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 __all__ = ["CoxFit", "fit_cox", "partial_log_likelihood"]
 
+RUNS_OFF = 15.0  # a hazard ratio above three million between two patients is none
+
 
 @dataclass(frozen=True)
 class CoxFit:
@@ -77,16 +79,20 @@ def partial_log_likelihood(
     -------
     float
     """
-    log_risk, event, time, strata = _arrays(log_risk, event, time, strata)
-    if not event.any():
-        return 0.0
-    return _RiskSets(event, time, strata).probabilities(log_risk)[0]
+    values, risk_sets = _arrays(log_risk, event, time, strata)
+    return 0.0 if risk_sets is None else risk_sets.probabilities(values)[0]
 
 
-def _arrays(first: ArrayLike, event: ArrayLike, time: ArrayLike, strata: ArrayLike | None) -> tuple:
-    event = np.asarray(event, dtype=bool)
-    strata = np.zeros(len(event), dtype=int) if strata is None else np.asarray(strata)
-    return np.asarray(first, dtype=float), event, np.asarray(time, dtype=float), strata
+def _arrays(
+    first: ArrayLike, event: ArrayLike, time: ArrayLike, strata: ArrayLike | None
+) -> tuple[NDArray, _RiskSets | None]:
+    """The first argument as numbers, and the risk sets; None without an event."""
+    happened = np.asarray(event, dtype=bool)
+    of_stratum = np.zeros(len(happened), dtype=int) if strata is None else np.asarray(strata)
+    values = np.asarray(first, dtype=float)
+    if not happened.any():
+        return values, None
+    return values, _RiskSets(happened, np.asarray(time, dtype=float), of_stratum)
 
 
 def fit_cox(
@@ -98,7 +104,7 @@ def fit_cox(
     strata: ArrayLike | None = None,
     start: NDArray | None = None,
     max_iter: int = 50,
-    tol: float = 1e-8,
+    tol: float = 1e-10,
 ) -> CoxFit:
     r"""Maximise the (stratified) Breslow partial likelihood minus ``alpha / 2 * ||coefficients||^2``.
 
@@ -122,26 +128,27 @@ def fit_cox(
     -------
     CoxFit
     """
-    X, event, time, strata = _arrays(X, event, time, strata)
-    beta = np.zeros(X.shape[1]) if start is None else np.array(start, dtype=float)
-    covariance = np.full((X.shape[1],) * 2, np.nan)
-    if not event.any():
+    values, risk_sets = _arrays(X, event, time, strata)
+    beta = np.zeros(values.shape[1]) if start is None else np.array(start, dtype=float)
+    covariance = np.full((len(beta), len(beta)), np.nan)
+    if risk_sets is None:
         return CoxFit(beta, covariance, 0.0, 0, False)
-    risk_sets = _RiskSets(event, time, strata)
-    likelihood, share = risk_sets.probabilities(X @ beta)
+    likelihood, share = risk_sets.probabilities(values @ beta)
     for iteration in range(1, max_iter + 1):
-        gradient, information = _derivatives(X, risk_sets, share, beta, alpha)
+        gradient, information = _derivatives(values, risk_sets, share, beta, alpha)
         try:
             factor = cho_factor(information)
         except LinAlgError:
             return CoxFit(beta, covariance, likelihood, iteration, False)
         step = cho_solve(factor, gradient)
-        objective = likelihood - 0.5 * alpha * beta @ beta
-        beta, likelihood, share = _uphill(X, risk_sets, beta, step, alpha, objective)
+        objective = float(likelihood - 0.5 * alpha * beta @ beta)
+        beta, likelihood, share = _uphill(values, risk_sets, beta, step, alpha, objective)
         gain = likelihood - 0.5 * alpha * beta @ beta - objective
         if abs(gain) <= tol * (abs(objective) + tol):
             covariance = cho_solve(factor, np.eye(len(beta)))
-            return CoxFit(beta, covariance, likelihood, iteration, bool(np.abs(beta).max() < 50))
+            # where events separate the groups the likelihood creeps up for ever while beta runs off
+            runs_off = alpha == 0 and np.ptp(values @ beta) > RUNS_OFF
+            return CoxFit(beta, covariance, likelihood, iteration, not runs_off)
     return CoxFit(beta, covariance, likelihood, max_iter, False)
 
 

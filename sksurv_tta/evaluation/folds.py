@@ -50,7 +50,7 @@ def resolve_folds(
         from sksurv_tta.model_selection import SitePreservedKFold
 
         cv = SitePreservedKFold(int(cv), random_state=random_state)
-    if hasattr(cv, "split"):
+    if hasattr(cv, "split") and not isinstance(cv, str):
         pairs: Iterable = cv.split(X, y, sites)
     elif isinstance(cv, Iterable) and not isinstance(cv, str):
         pairs = cv

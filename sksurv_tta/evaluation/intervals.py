@@ -1,10 +1,10 @@
-"""How far a concordance index can be trusted: bootstrap over patients, paired differences, noise floor.
+r"""How far a concordance index can be trusted: bootstrap over patients, paired differences, noise floor.
 
 Patients are resampled *within* each test fold, because risks of different folds come from different
 models and must not be compared with each other. The pairs of a fold are worked out once; a resample
 then only weighs them by how often each of its two patients was drawn,
 
-.. math:: C_b = \\frac{\\sum_{ij} w_i w_j P_{ij} S_{ij}}{\\sum_{ij} w_i w_j P_{ij}}
+.. math:: C_b = \frac{\sum_{ij} w_i w_j P_{ij} S_{ij}}{\sum_{ij} w_i w_j P_{ij}}
 
 with P the comparable pairs (times the squared censoring weight of the event for Uno's index) and S
 1, one half or 0 for a pair ordered rightly, tied or wrongly: two matrix products for all resamples.
@@ -158,11 +158,11 @@ def percentile_interval(samples: ArrayLike, *, level: float = 0.95) -> tuple[flo
     -------
     (float, float)
     """
-    samples = np.asarray(samples, dtype=float)
-    samples = samples[np.isfinite(samples)]
-    if len(samples) < 2:
+    values = np.asarray(samples, dtype=float)
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
         return float("nan"), float("nan")
-    lower, upper = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    lower, upper = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(lower), float(upper)
 
 

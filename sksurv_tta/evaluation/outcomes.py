@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sksurv.util import Surv
 
 from sksurv_tta.exceptions import OutcomeError
 
-__all__ = ["censor_at", "comparable_pairs", "outcome_fields", "outcome_sizes", "valid_time_range"]
+__all__ = [
+    "OutcomeSizes",
+    "censor_at",
+    "comparable_pairs",
+    "outcome_fields",
+    "outcome_sizes",
+    "valid_time_range",
+]
+
+
+class OutcomeSizes(TypedDict):
+    """Numbers of patients, events and comparable pairs."""
+
+    n_patients: int
+    n_events: int
+    n_pairs: int
 
 
 def outcome_fields(y: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -99,13 +116,13 @@ def comparable_pairs(event: ArrayLike, time: ArrayLike) -> tuple[NDArray[np.intp
     outlived_by : ndarray of bool, shape (n_events, n_patients)
         True where the patient of the column outlived the event of the row.
     """
-    event, time = np.asarray(event, dtype=bool), np.asarray(time, dtype=float)
-    rows = np.flatnonzero(event)
-    own = time[rows, np.newaxis]
-    return rows, (time > own) | ((time == own) & ~event)
+    happened, times = np.asarray(event, dtype=bool), np.asarray(time, dtype=float)
+    rows = np.flatnonzero(happened)
+    own = times[rows, np.newaxis]
+    return rows, (times > own) | ((times == own) & ~happened)
 
 
-def outcome_sizes(y: NDArray) -> dict[str, int]:
+def outcome_sizes(y: NDArray) -> OutcomeSizes:
     """Numbers of patients, events and comparable pairs, as ``n_patients``, ``n_events``, ``n_pairs``.
 
     Parameters
@@ -114,7 +131,7 @@ def outcome_sizes(y: NDArray) -> dict[str, int]:
 
     Returns
     -------
-    dict of str to int
+    OutcomeSizes
     """
     event, time = outcome_fields(y)
     pairs = int(comparable_pairs(event, time)[1].sum())

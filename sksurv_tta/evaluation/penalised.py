@@ -41,7 +41,7 @@ class BaselineHazardMixin(SurvivalAnalysisMixin):
         self.baseline_survival_ = self._breslow.baseline_survival_
 
     def _log_risk(self, X: Any) -> NDArray[np.float64]:
-        return self.predict(X)  # type: ignore[attr-defined]
+        return self.predict(X)
 
     def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray:
         """Survival function of each patient.

@@ -160,11 +160,12 @@ class BagPooling(TransformerMixin, BaseEstimator):
         parts = list(_POOLINGS[self.how].values())
         width = self.n_instance_features_[str(column.name)]
         rows = np.full((len(column), width * len(parts)), np.nan)
-        for i in np.flatnonzero(~np.asarray(column.isna())):
+        for i in np.flatnonzero(~np.asarray(column.isna())).tolist():
             instances = column.iloc[i].read()
             if instances.shape[1] != width:
                 raise CohortError(
-                    f"the bag of row {column.index[i]} has {instances.shape[1]} features, those of fit had {width}"
+                    f"the bag of row {column.index[i]} has {instances.shape[1]} features, "
+                    f"those of fit had {width}"
                 )
             rows[i] = np.concatenate([part(instances) for part in parts])
         return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -80,7 +80,7 @@ def fold_means(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary_table(
-    table: pd.DataFrame, *, risks: dict[str, Risks], resamples: Resamples, seconds: pd.Series
+    table: pd.DataFrame, *, risks: Mapping[str, Risks], resamples: Resamples, seconds: pd.Series
 ) -> pd.DataFrame:
     """One row for each model and metric.
 
@@ -101,7 +101,9 @@ def summary_table(
         missing).
     """
     rows = []
-    for (model, metric), values in fold_means(table).iterrows():
+    means = fold_means(table)
+    for model, metric in means.index.tolist():
+        values = means.loc[(model, metric)]
         of_metric = table[(table["model"] == model) & (table["metric"] == metric)]
         there = values.dropna()
         lower, upper, pooled = float("nan"), float("nan"), float("nan")
@@ -131,7 +133,7 @@ def summary_table(
 
 
 def paired_table(
-    table: pd.DataFrame, *, reference: str, risks: dict[str, Risks], resamples: Resamples
+    table: pd.DataFrame, *, reference: str, risks: Mapping[str, Risks], resamples: Resamples
 ) -> pd.DataFrame:
     """Differences of every model to a reference on the same folds.
 
@@ -153,7 +155,8 @@ def paired_table(
     """
     means = fold_means(table)
     rows = []
-    for (model, metric), values in means.iterrows():
+    for model, metric in means.index.tolist():
+        values = means.loc[(model, metric)]
         if model == reference:
             continue
         difference = (values - means.loc[(reference, metric)]).dropna()

@@ -1,0 +1,29 @@
+import numpy as np
+from sksurv.util import Surv
+
+from sksurv_tta.evaluation.inner_folds import inner_folds
+
+
+def test_sites_stay_whole_where_there_are_enough(genes_and_outcome):
+    _, y, sites = genes_and_outcome
+    folds = inner_folds(y, sites=sites, n_splits=3)
+    assert len(folds) == 3
+    assert all(not set(sites[train]) & set(sites[test]) for train, test in folds)
+
+
+def test_one_site_falls_back_to_balanced_events(genes_and_outcome):
+    _, y, _ = genes_and_outcome
+    folds = inner_folds(y, sites=np.zeros(90), n_splits=3, random_state=0)
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(90))
+    assert all(y["event"][test].any() for _, test in folds)
+
+
+def test_few_events_make_fewer_folds():
+    y = Surv.from_arrays(np.arange(12) < 2, np.arange(1.0, 13))
+    assert len(inner_folds(y, n_splits=5, random_state=0)) == 2
+    assert inner_folds(y[1:], n_splits=5, random_state=0) == []
+
+
+def test_nearly_all_events_are_no_reason_to_stop():
+    y = Surv.from_arrays(np.arange(12) > 0, np.arange(1.0, 13))
+    assert len(inner_folds(y, n_splits=3, random_state=0)) == 3
