@@ -55,7 +55,9 @@ class AnchorRefiner(nn.Module):
         layers = n_layers if with_anchors and refine else 0
         self.refiner = nn.ModuleList(SelfAttentionLayer(dim, dropout) for _ in range(layers))
         self.project_for_contrast = (
-            nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim)) if with_anchors else None
+            nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+            if with_anchors and n_modalities > 1
+            else None
         )
 
     def forward(self, prototype_tokens: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ class AnchorRefiner(nn.Module):
     def contrast(self, refined: Tensor, present: Tensor) -> Tensor:
         """Contrast loss of ``(n_patients, n_modalities, K, dim)``: Eq. (18) and Eq. (19)."""
         if self.project_for_contrast is None or self.anchors is None:
-            raise ValueError("This network was built without anchors: there is nothing to contrast.")
+            raise ValueError("Without anchors, or with one modality, there is nothing to contrast.")
         features = self.project_for_contrast(refined.mean(dim=2))
         anchors = self.project_for_contrast(self.anchors)
         return anchor_contrast_loss(features, anchors, self.contrast_temperature, present=present)

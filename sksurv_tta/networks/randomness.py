@@ -55,7 +55,8 @@ class Dropout(nn.Module):
 
     def __init__(self, probability: float):
         super().__init__()
-        self.n_dropped_bytes = round(256 * probability)
+        # At most 255: of 256, nothing would be kept and the scale would be infinite.
+        self.n_dropped_bytes = min(round(256 * probability), 255)
 
     def forward(self, values: Tensor) -> Tensor:
         """Drop entries in training mode; return ``values`` itself in evaluation mode."""

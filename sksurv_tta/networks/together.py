@@ -80,6 +80,7 @@ class PrototypeAssignment(nn.Module):
         with_agreement: bool,
     ):
         super().__init__()
+        self.n_heads = n_heads
         self.temperature = temperature
         self.joint_transport = joint_transport
         self.assignment = assignment
@@ -125,16 +126,19 @@ class PrototypeAssignment(nn.Module):
         return [rows.with_values(self.logits(m, leading[m], rows.values)) for m, rows in enumerate(tokens)]
 
     def logits(self, modality: int, head: int, tokens: Tensor) -> Tensor:
+        """Logits of one head: (n_tokens, K)."""
+        return self._similarity(modality, self.heads[modality][head](tokens))  # type: ignore[index]
+
+    def _similarity(self, modality: int, projected: Tensor) -> Tensor:
         """Cosine of projected tokens and prototypes over the temperature: Eq. (3).
 
         Single precision even where the projection ran in a lower one: a logit rounded to
         bfloat16 moves the transport plan by up to a percent.
         """
         bank = self.prototypes[min(modality, len(self.prototypes) - 1)]
-        projected = self.heads[modality][head](tokens)  # type: ignore[index]
-        with torch.autocast(tokens.device.type, enabled=False):
-            projected = functional.normalize(projected.float(), dim=-1)
-            return projected @ functional.normalize(bank.float(), dim=-1).T / self.temperature
+        with torch.autocast(projected.device.type, enabled=False):
+            directions = functional.normalize(projected.float(), dim=-1)
+            return directions @ functional.normalize(bank.float(), dim=-1).T / self.temperature
 
     @torch.no_grad()
     def transported_weights(self, logits: Sequence[Ragged], mass: float) -> list[Ragged] | None:
@@ -181,29 +185,49 @@ class PrototypeAssignment(nn.Module):
         counts = torch.zeros_like(self.running_agreement[:, :1])
         chosen = view_weights.nonzero().squeeze(1).tolist()
         for modality, rows in enumerate(tokens):
+            patients = [patient for patient in chosen if rows.lengths[patient]]
+            if not patients:
+                continue
             bags = list(rows)
-            for patient in (i for i in chosen if len(bags[i])):
-                per_head = self._view_agreement(modality, bags[patient], mass)
-                losses = losses.index_add(
-                    0, losses.new_tensor([patient], dtype=torch.long), per_head.mean().unsqueeze(0)
-                )
-                sums[modality] += per_head.detach()
-                counts[modality] += 1
+            per_head = self._view_agreement(modality, [bags[patient] for patient in patients], mass)
+            places = torch.tensor(patients, device=losses.device)
+            losses = losses.index_add(0, places, per_head.mean(dim=1))
+            sums[modality] = per_head.detach().sum(dim=0)
+            counts[modality] = len(patients)
         return losses * view_weights, {"agreement_sums": sums, "agreement_counts": counts}
 
-    def _view_agreement(self, modality: int, tokens: Tensor, mass: float) -> Tensor:
-        """Agreement of two random views of one bag in each head: (n_heads,)."""
-        subset = tokens[random_rows(len(tokens), MAX_VIEW_TOKENS, tokens.device)]
-        size = max(1, round(VIEW_SHARE * len(subset)))
-        views = torch.stack([random_rows(len(subset), size, tokens.device) for _ in range(2)])
-        heads = range(len(self.heads[modality]))  # type: ignore[arg-type]
-        logits = torch.stack([self.logits(modality, head, subset) for head in heads])
-        logits = logits[:, views].transpose(0, 1)  # (2, n_heads, size, K)
+    def _view_agreement(self, modality: int, bags: Sequence[Tensor], mass: float) -> Tensor:
+        """Agreement of two random views of each bag in each head: (n_bags, n_heads)."""
+        assert self.assignment is not None  # noqa: S101 - for the type checker
+        device = bags[0].device
+        subsets = [bag[random_rows(len(bag), MAX_VIEW_TOKENS, device)] for bag in bags]
+        views, start = [], 0
+        for subset in subsets:
+            size = max(1, round(VIEW_SHARE * len(subset)))
+            views.append([start + random_rows(len(subset), size, device) for _ in range(2)])
+            start += len(subset)
+        logits = self._all_logits(modality, torch.cat(subsets))  # (n_tokens, n_heads, K)
+        flat = [view for number in range(2) for view in (pair[number] for pair in views)]
+        rows, mask = pad(Ragged(torch.cat(flat).unsqueeze(1), tuple(len(view) for view in flat)))
+        # Masked places repeat token 0; the mask keeps them out of plan and mean.
+        view_logits = logits[rows.squeeze(2)].transpose(1, 2)  # (2 * n_bags, n_heads, longest, K)
+        n_views, n_heads, longest, _ = view_logits.shape
+        per_head_mask = mask.unsqueeze(1).expand(-1, n_heads, -1)
         with torch.no_grad():
-            cost = assignment_cost(logits).flatten(0, 1)
-            assert self.assignment is not None  # noqa: S101 - for the type checker
-            masses = self.assignment(cost, mass, None).plan.sum(dim=1).view(*logits.shape[:2], -1)
-        return agreement_loss(masses, logits.softmax(dim=-1).mean(dim=2))
+            plan = self.assignment(
+                assignment_cost(view_logits).flatten(0, 1), mass, per_head_mask.reshape(-1, longest)
+            ).plan
+            masses = plan.sum(dim=1).view(2, n_views // 2, n_heads, -1)
+        probabilities = view_logits.softmax(dim=-1) * mask[:, None, :, None]
+        means = probabilities.sum(dim=2) / mask.sum(dim=1)[:, None, None]
+        return agreement_loss(masses, means.view_as(masses))
+
+    def _all_logits(self, modality: int, tokens: Tensor) -> Tensor:
+        """Logits in every head at once: (n_tokens, n_heads, K)."""
+        heads = [self.heads[modality][head] for head in range(self.n_heads)]  # type: ignore[index]
+        weight = torch.cat([head.weight for head in heads])
+        projected = functional.linear(tokens, weight, torch.cat([head.bias for head in heads]))
+        return self._similarity(modality, projected.view(len(tokens), len(heads), -1))
 
     @torch.no_grad()
     def update_leading_heads(self, statistics: Mapping[str, Tensor]) -> None:

@@ -123,7 +123,7 @@ class TTANetwork(SurvivalNetwork):
         start = mass_base if self.follows_curriculum else 1.0
         self.register_buffer("mass", torch.tensor(start, dtype=torch.float64))
         self.register_buffer("steps_done", torch.tensor(0))
-        self.register_buffer("ramp_steps", torch.tensor(0))
+        self.register_buffer("ramp_steps", torch.tensor(-1))  # not known before training begins
 
     def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
         """Encode expression as pathway tokens: Eq. (1) and Eq. (2)."""
@@ -176,14 +176,17 @@ class TTANetwork(SurvivalNetwork):
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
         """Refine, contrast and fuse the prototype tokens of a whole batch."""
-        refined = self.apart(tokens)
-        losses = {"contrast": self.apart.contrast(refined, present)} if self.with_contrast else {}
-        return NetworkOutput(self.fuse(refined, present), losses)
+        # Single precision whatever the encoders ran in: a risk rounded to bfloat16 ties patients, and
+        # the temperature of the contrast makes ten times its rounding error.
+        with torch.autocast(tokens.device.type, enabled=False):
+            refined = self.apart(tokens)
+            losses = {"contrast": self.apart.contrast(refined, present)} if self.with_contrast else {}
+            return NetworkOutput(self.fuse(refined, present), losses)
 
     def begin_training(self, steps_per_epoch: int) -> None:
         """Fix the horizon of the curriculum, in steps, at the first call."""
-        if not self.ramp_steps:
-            self.ramp_steps.fill_(max(1, round(self.mass_ramp_epochs * steps_per_epoch)))
+        if self.ramp_steps < 0:
+            self.ramp_steps.fill_(round(self.mass_ramp_epochs * steps_per_epoch))
 
     def begin_step(self) -> None:
         """Take the mass of this step from the curriculum: Eq. (9)."""
