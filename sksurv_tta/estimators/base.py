@@ -174,7 +174,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             Log risk (``loss="cox"``), or minus the sum of the survival probabilities of the time
             bins (``loss="discrete"``).
         """
-        return self._rule.risk(self._outputs(X))
+        outputs = self._outputs(X)  # first: before fit, it is what says so
+        return self._rule.risk(outputs)
 
     def predict_survival_function(self, X: Any, return_array: bool = False) -> np.ndarray:
         """Survival function of each patient.
