@@ -202,7 +202,8 @@ def anchor_contrast_loss(
         )
     features = functional.normalize(_at_least_float32(features), dim=-1)
     anchors = functional.normalize(_at_least_float32(anchors), dim=-1)
-    scores = features @ anchors.T / temperature
+    # A sum of products, not a matrix product: autocast would round that to half precision.
+    scores = (features.unsqueeze(2) * anchors).sum(dim=-1) / temperature
     losses = -functional.log_softmax(scores, dim=-1).diagonal(dim1=1, dim2=2)
     if present is not None:
         # where, not a product: an absent entry may hold anything.

@@ -129,8 +129,7 @@ class SurvivalNet(NeuralNet):
         loss = self.criterion_(torch.from_numpy(outputs), batch.outcome)
         time, event, _ = (values.numpy() for values in batch.outcome)
         risk = self.criterion_.risk(outputs)
-        c_index = concordance_index_censored(event, time, risk)[0]
-        return {"loss": loss, "y_pred": outputs, "parts": {"c_index": c_index}}
+        return {"loss": loss, "y_pred": outputs, "parts": {"c_index": _c_index(event, time, risk)}}
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -181,7 +180,20 @@ class SurvivalNet(NeuralNet):
 
     def _autocast(self) -> AbstractContextManager[Any]:
         device = self.module_.device.type
-        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+        # With low_memory, groups are embedded without gradient first: before torch 2.10 the weights
+        # cached on that pass are taken again on the second one, and have no gradient.
+        return torch.autocast(
+            device,
+            dtype=torch.bfloat16,
+            enabled=self.precision == "bfloat16",
+            cache_enabled=not self.low_memory,
+        )
+
+
+def _c_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:
+    """Concordance index; NaN where no two patients can be compared: that must not end a training."""
+    comparable = event & (time < time.max(initial=0.0))
+    return float(concordance_index_censored(event, time, risk)[0]) if comparable.any() else math.nan
 
 
 class _EpochBatches:
