@@ -13,7 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from sksurv_tta.exceptions import FoldError, listing
 
-__all__ = ["align_folds", "read_folds", "read_table", "write_folds", "write_table"]
+__all__ = [
+    "align_folds",
+    "fold_numbers",
+    "read_folds",
+    "read_table",
+    "site_column",
+    "text_ids",
+    "write_folds",
+    "write_table",
+]
 
 
 def write_folds(
@@ -52,11 +61,9 @@ def write_folds(
     >>> read_folds(path, ["p3", "p2", "p1"]).tolist()
     [0, 1, 0]
     """
-    names = _text_ids(ids)
-    numbers = _fold_numbers(pd.Series(np.asarray(folds)), names, "folds")
-    site = pd.Series("" if sites is None else list(np.asarray(sites, dtype=object)), index=range(len(names)))
-    if len(site) != len(names):
-        raise FoldError(f"There are {len(site)} sites for {len(names)} ids.")
+    names = text_ids(ids)
+    numbers = fold_numbers(pd.Series(np.asarray(folds)), names, "folds")
+    site = site_column(sites, len(names))
     table = pd.DataFrame({"id": names, "site": site, "fold": numbers})
     write_table(table.sort_values(["fold", "id"], kind="stable"), path)
 
@@ -120,7 +127,7 @@ def align_folds(
     """
     if extra not in {"raise", "ignore"}:
         raise FoldError(f"extra must be 'raise' or 'ignore'; got {extra!r}.")
-    names = _text_ids(ids)
+    names = text_ids(ids)
     held = table["id"].astype(str).tolist()
     repeated = [name for name, count in Counter(held).items() if count > 1]
     known, wanted = set(held), set(names)
@@ -134,11 +141,22 @@ def align_folds(
     lines = [f"{len(found)} ids are {what}: {listing(found)}" for what, found in problems.items() if found]
     if lines:
         raise FoldError(f"The ids of {source} do not fit the {len(names)} patients: {'; '.join(lines)}.")
-    fold_of = _fold_numbers(table["fold"], held, source)
+    fold_of = fold_numbers(table["fold"], held, source)
     return pd.Series(fold_of, index=held).loc[names].to_numpy(dtype=np.int64)
 
 
-def _text_ids(ids: Iterable[object]) -> list[str]:
+def site_column(sites: ArrayLike | None, n_patients: int) -> list[object]:
+    """Sites as a list, blank if there are none, of the right length."""
+    if sites is None:
+        return [""] * n_patients
+    column = list(np.asarray(sites, dtype=object))
+    if len(column) != n_patients:
+        raise FoldError(f"There are {len(column)} sites for {n_patients} ids.")
+    return column
+
+
+def text_ids(ids: Iterable[object]) -> list[str]:
+    """Patient ids as text, each only once."""
     names = [str(patient) for patient in ids]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
@@ -146,7 +164,8 @@ def _text_ids(ids: Iterable[object]) -> list[str]:
     return names
 
 
-def _fold_numbers(folds: pd.Series, ids: Sequence[str], source: str) -> NDArray[np.int64]:
+def fold_numbers(folds: pd.Series, ids: Sequence[str], source: str) -> NDArray[np.int64]:
+    """Folds as whole numbers, or an error that lists the patients without one."""
     if len(folds) != len(ids):
         raise FoldError(f"There are {len(folds)} folds for {len(ids)} ids.")
     numbers = pd.to_numeric(folds, errors="coerce").to_numpy(dtype=float)

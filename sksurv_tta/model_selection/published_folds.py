@@ -12,7 +12,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from sksurv_tta.exceptions import FoldError, listing
-from sksurv_tta.model_selection.fold_files import _fold_numbers, _text_ids, read_table, write_table
+from sksurv_tta.model_selection.fold_files import (
+    fold_numbers,
+    read_table,
+    site_column,
+    text_ids,
+    write_table,
+)
 from sksurv_tta.model_selection.inner_split import site_preserved_train_test_split
 from sksurv_tta.model_selection.sites import check_outcome
 
@@ -258,16 +264,16 @@ def write_mmp_folds(
     """
     if not name or Path(name).name != name:
         raise FoldError(f"name must be a plain name without folders; got {name!r}.")
-    names = _text_ids(ids)
+    names = text_ids(ids)
     event, time = check_outcome(y, allow_all_censored=True)
     if len(event) != len(names):
         raise FoldError(f"y has {len(event)} rows for {len(names)} ids.")
-    fold_of = _fold_numbers(pd.Series(np.asarray(folds)), names, "folds")
+    fold_of = fold_numbers(pd.Series(np.asarray(folds)), names, "folds")
     table = pd.DataFrame({"case_id": names, "slide_id": _slide_names(names, slides)})
     table[f"{endpoint}_survival_days"] = time
     table[f"{endpoint}_censorship"] = (~event).astype(int)
     if sites is not None:
-        table["tissue_source_site"] = np.asarray(sites, dtype=object)
+        table["tissue_source_site"] = pd.Series(site_column(sites, len(names)))
     for fold in np.unique(fold_of):
         train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         parts = {"train": train, "test": test}

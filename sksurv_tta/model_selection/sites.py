@@ -242,8 +242,8 @@ def _check_groups(groups: ArrayLike | None, n_patients: int) -> tuple[NDArray[np
     if groups is None:
         raise FoldError(
             "The sites are missing: pass the site of each patient as groups=site, for example "
-            "split(X, y, groups=site), cross_val_score(..., params={'groups': site}) or "
-            "GridSearchCV(...).fit(X, y, groups=site)."
+            "split(X, y, groups=site), GridSearchCV(...).fit(X, y, groups=site) or cross_val_score(..., "
+            "groups=site); with metadata routing enabled, the last is params={'groups': site}."
         )
     values = pd.Series(groups if np.ndim(groups) == 1 else list(np.ravel(np.asarray(groups, dtype=object))))
     if len(values) != n_patients:

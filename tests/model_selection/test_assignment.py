@@ -75,6 +75,11 @@ def test_every_part_keeps_an_obligatory_site():
     features = np.array([[1.0], [-1.0], [0.1], [0.1], [0.1]])
     must_spread = np.array([True, True, False, False, False])
     for optimum in search_assignments(
-        features, np.array([0.5, 0.5]), must_spread, n_restarts=10, n_kicks=3, generator=np.random.RandomState(0)
+        features,
+        np.array([0.5, 0.5]),
+        must_spread,
+        n_restarts=10,
+        n_kicks=3,
+        generator=np.random.RandomState(0),
     ):
         assert optimum.part[0] != optimum.part[1]

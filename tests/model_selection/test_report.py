@@ -27,7 +27,9 @@ def test_median_follow_up_is_missing_when_everyone_died():
 
 
 # Largest site and total of published cohorts; floors as in the reference table, which rounds to two digits.
-@pytest.mark.parametrize(("largest", "total", "floor"), [(17, 60, 0.21), (8, 37, 0.04), (21, 58, 0.41), (30, 84, 0.39)])
+@pytest.mark.parametrize(
+    ("largest", "total", "floor"), [(17, 60, 0.21), (8, 37, 0.04), (21, 58, 0.41), (30, 84, 0.39)]
+)
 def test_floor_of_the_variation_is_set_by_the_largest_site(largest, total, floor):
     counts = np.array([largest] + [1] * (total - largest))
     assert cv_floor(counts, 5) == pytest.approx(floor, abs=0.006)
@@ -54,7 +56,11 @@ def test_no_folds_are_below_the_floor(profile_like):
 def four_folds():
     event = np.array([True, False, True, False, True, True, False, False])
     y = Surv.from_arrays(event, np.array([1.0, 4.0, 2.0, 3.0, 5.0, 6.0, 7.0, 8.0]))
-    return y, np.array(["a", "a", "b", "b", "c", "c", "d", "d"]), np.array(["p", "p", "p", "p", "q", "q", "q", "q"])
+    return (
+        y,
+        np.array(["a", "a", "b", "b", "c", "c", "d", "d"]),
+        np.array(["p", "p", "p", "p", "q", "q", "q", "q"]),
+    )
 
 
 def test_figures_of_given_folds_are_right():
