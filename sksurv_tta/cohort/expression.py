@@ -67,7 +67,8 @@ def read_expression(
     if table is None:
         return None
     labels = list(table.iloc[:, id_position])
-    check_ids(labels, WHAT, findings)
+    if not check_ids(labels, WHAT, findings):
+        return None
     values = table.iloc[:, genes]
     rows = _rows_of(labels, patients, sample_types, findings)
     if not rows:

@@ -102,7 +102,8 @@ def read_outcomes(source: Source, columns: OutcomeColumns, findings: Findings) -
 
     # Without a name: an index named like a column is ambiguous to pandas.
     rows = table.set_axis(pd.Index(table[id_column], name=None, dtype=object), axis=0)
-    check_ids(list(rows.index), WHAT, findings)
+    if not check_ids(list(rows.index), WHAT, findings):
+        return None
     _check_repeated_patients(rows, needed, slide_column, findings)
     slides = None if slide_column is None else _slides_of(rows[slide_column], findings)
     first = rows[~rows.index.duplicated()].copy()
@@ -226,6 +227,11 @@ def _read_site(
         findings.problems.append(
             f"{(site == '').sum()} of {len(ids)} patients have no site in {site_column!r}: "
             f"{listing(first.index[site == ''])}."
+        )
+    if (site == "NA").any():
+        findings.warnings.append(
+            f"{(site == 'NA').sum()} patients are taken to come from a site called NA (a code that exists): "
+            f"{listing(first.index[site == 'NA'])}. If it means unknown, leave the cell empty."
         )
     return site
 

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,6 +27,11 @@ ID_COLUMNS = (
     "patient_barcode", "cases.submitter_id", "subject_id", "subject", "participant_id", "participant", "id",
 )  # fmt: skip
 MAX_ID_LENGTH = 128
+# Cells that mean "not known", also as the portals of cancer atlases write it.
+UNKNOWN = (
+    "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None", "'--", "--",
+    "[Not Available]", "[Not Applicable]", "[Not Evaluated]", "[Unknown]", "[Discrepancy]",
+)  # fmt: skip
 
 
 def read_header(source: Source, what: str, findings: Findings) -> list[str] | None:
@@ -84,6 +90,7 @@ def read_table(
         if path.suffix == ".parquet":
             return _named(_with_index(pd.read_parquet(path)), header, positions)
         _, separator, skipped = _peek(path)
+        unknown: Any = {number: UNKNOWN for number in range(len(header)) if number not in positions}
         table = pd.read_csv(
             path,
             sep=separator,
@@ -91,7 +98,10 @@ def read_table(
             # Names by position: pandas would rename the second of two equal genes.
             names=range(len(header)),
             skiprows=skipped + 1,
-            converters=dict.fromkeys(positions, str),
+            dtype=dict.fromkeys(positions, str),
+            # Only these cells are missing, and none in text columns: an id or a site may be called NA.
+            na_values=unknown,
+            keep_default_na=False,
             low_memory=False,
             encoding="utf-8-sig",
         )
@@ -171,8 +181,8 @@ def plain_name(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def check_ids(ids: Sequence[str], what: str, findings: Findings) -> None:
-    """Refuse ids that are empty, or that could not stand in a log or the name of a file.
+def check_ids(ids: Sequence[str], what: str, findings: Findings) -> bool:
+    """Whether all ids can be used; refuses those that are empty or could not stand in a log.
 
     Parameters
     ----------
@@ -194,3 +204,4 @@ def check_ids(ids: Sequence[str], what: str, findings: Findings) -> None:
             f"{len(odd)} ids of the {what} table are longer than {MAX_ID_LENGTH} characters or hold control "
             f"characters: {listing(odd)}."
         )
+    return not empty and not odd
