@@ -16,7 +16,8 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray, ExtensionDtype, register_extension_dtype
 from pandas.api.indexers import check_array_indexer
 
-from sksurv_tta.bags.bag import Bag, _array_source, naming
+from sksurv_tta.bags.bag import Bag, _array_source
+from sksurv_tta.bags.guards import naming
 from sksurv_tta.bags.packed import StoreSource, open_rows
 from sksurv_tta.bags.sources import FilesSource
 from sksurv_tta.exceptions import BagFileError, listing
@@ -280,6 +281,15 @@ class BagArray(ExtensionArray):
 
     def __iter__(self) -> Any:
         return iter(self._bags)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if dtype is not None and np.dtype(dtype) != object:
+            return np.array(self._bags, dtype=dtype)  # float(bag) explains what went wrong
+        if copy:
+            return self._bags.copy()
+        shared = self._bags.view()
+        shared.flags.writeable = not self._readonly
+        return shared
 
     def __eq__(self, other: object) -> Any:
         if isinstance(other, pd.Series | pd.Index | pd.DataFrame):

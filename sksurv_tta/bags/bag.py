@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
 
 from sksurv_tta.bags import guards
+from sksurv_tta.bags.guards import naming
 from sksurv_tta.bags.sources import ArraySource, FilesSource, Rows, Source, n_chosen
 from sksurv_tta.exceptions import BagFileError, listing
 
@@ -244,6 +244,7 @@ class Bag:
                 not values.flags.aligned
             ):  # a map into a zip file may start at any byte; PyTorch wants it aligned
                 values = values.copy()
+                values.flags.writeable = False
             self._check_finite(chosen, values)
         return values
 
@@ -343,17 +344,6 @@ def infer_patch_size(coordinates: np.ndarray) -> float | None:
         steps.append(jump[(jump[:, across] == 0) & (jump[:, along] > 0), along])
     values, counts = np.unique(np.concatenate(steps), return_counts=True)
     return float(values[counts.argmax()]) if len(values) else None
-
-
-@contextmanager
-def naming(patient: object) -> Iterator[None]:
-    """Put the patient before what a reader says about a file."""
-    try:
-        yield
-    except BagFileError as error:
-        if patient is None or error.patient_ids:
-            raise
-        raise BagFileError(f"patient {patient}: {error}", path=error.path, patient_ids=[patient]) from error
 
 
 def _array_source(

@@ -36,6 +36,7 @@ __all__ = [
     "damage_as_error",
     "has_only_finite",
     "inside",
+    "naming",
     "non_finite_rows",
     "refuse",
 ]
@@ -78,6 +79,17 @@ def damage_as_error(path: object) -> Iterator[None]:
             path,
             f"cannot be read ({reason}). The file may be cut short or damaged; extract or copy it again.",
         ) from error
+
+
+@contextmanager
+def naming(patient: object) -> Iterator[None]:
+    """Put the patient before what a reader says about a file."""
+    try:
+        yield
+    except BagFileError as error:
+        if patient is None or error.patient_ids:
+            raise
+        raise BagFileError(f"patient {patient}: {error}", path=error.path, patient_ids=[patient]) from error
 
 
 # Paths

@@ -100,11 +100,12 @@ class StoreSource(Source):
     def packed(self) -> PackedRows:
         """The open store."""
         if self._packed is None:
-            packed = open_rows(self._path)
-            if packed.digest != self._digest:
-                raise guards.refuse(
-                    self._path, "is another store than these bags were taken from; open it again."
-                )
+            with guards.naming(self.patient):
+                packed = open_rows(self._path)
+                if packed.digest != self._digest:
+                    raise guards.refuse(
+                        self._path, "is another store than these bags were taken from; open it again."
+                    )
             self._packed = packed
         return self._packed
 

@@ -31,7 +31,8 @@ import numpy as np
 
 from sksurv_tta.bags import guards
 from sksurv_tta.bags.array import BagArray
-from sksurv_tta.bags.bag import Bag, naming
+from sksurv_tta.bags.bag import Bag
+from sksurv_tta.bags.guards import naming
 from sksurv_tta.bags.packed import (
     FORMAT,
     VERSION,
@@ -222,9 +223,10 @@ def _as_stored(bag: Bag, dtype: np.dtype) -> np.ndarray:
     if guards.has_only_finite(stored):
         return stored
     n_values, rows = guards.non_finite_rows(stored)
+    largest = np.abs(values).max()
     raise BagFileError(
-        f"{n_values} values in {len(rows)} rows are too large for float16 (largest "
-        f'{np.abs(values).max():.4g}, at most 65504): rows {listing(rows, 5)}. Store this cohort with dtype="float32".'
+        f"{n_values} values in {len(rows)} rows are too large for float16 (largest {largest:.4g}, at most 65504): "
+        f'rows {listing(rows, 5)}. Store this cohort with dtype="float32".'
     )
 
 
