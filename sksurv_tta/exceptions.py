@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BagFileError",
+    "CheckpointInUseError",
     "CheckpointMismatchError",
     "CohortError",
     "CohortWarning",
@@ -115,8 +116,12 @@ class CheckpointMismatchError(SksurvTTAError, ValueError):
     """A checkpoint belongs to other data, parameters or another version."""
 
 
+class CheckpointInUseError(SksurvTTAError, RuntimeError):
+    """Another run writes its checkpoints to the same folder."""
+
+
 class ModelFileError(SksurvTTAError, ValueError):
-    """A saved model is damaged, foreign or of an unknown version."""
+    """A saved model or checkpoint is damaged, foreign or of an unknown version."""
 
 
 class SksurvTTAWarning(UserWarning):

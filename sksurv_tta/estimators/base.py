@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -15,7 +16,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_random_state
-from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from sksurv.base import SurvivalAnalysisMixin
 from sksurv.functions import StepFunction
@@ -28,11 +28,16 @@ from sksurv_tta.estimators.baseline_hazard import (
     as_step_functions,
     fit_time_bins,
 )
+from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
+from sksurv_tta.estimators.persistence import write_model
 from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
+from sksurv_tta.training.checkpoints import Checkpoints
+from sksurv_tta.training.early_stopping import EarlyStop
+from sksurv_tta.training.environment import describe_environment
 from sksurv_tta.training.randomness import Purpose, derive_seed, initialising
 from sksurv_tta.training.threads import threads_for
 
@@ -49,6 +54,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     """
 
     _predict_risk_score = True  # scikit-survival reads it through a Pipeline
+
+    #: Parameters that say how often the network repeats a module; a model file may not overdo it.
+    _repeating_parameters: ClassVar[tuple[str, ...]] = ()
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "pathways": [str, PathLike, Mapping, None],
@@ -67,6 +75,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         "device": [str],
         "precision": [StrOptions({"float32", "bfloat16"})],
         "low_memory": ["boolean"],
+        "checkpoint_dir": [str, PathLike, None],
         "callbacks": [list, None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -119,13 +128,18 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         edges = self._edges if continues else self._fit_bins(time, event)
         seed = self._seed()
         patients = read_patients(schema, X, _outcome(time, event, edges))
-        training, validation = self._split(patients, y, sites, seed)
-        with threads_for(self._tokens_per_batch(patients, schema)):
-            net = self.net_ if continues else self._make_net(schema, 1 + len(edges), seed)
+        start = self.net_ if continues else None
+        with (
+            self._open_checkpoints(schema, patients, sites, seed, start) as checkpoints,
+            threads_for(self._tokens_per_batch(patients, schema)),
+        ):
+            seed = checkpoints.seed if checkpoints is not None else seed
+            training, validation = self._split(patients, y, sites, seed)
+            net = start or self._make_net(schema, 1 + len(edges), seed)
             net.set_params(max_epochs=self.max_epochs)
             if validation is not None:
                 net.train_split = predefined_split(validation)
-            net.partial_fit(training)
+            net.partial_fit(training, checkpoints=checkpoints)
             net.train_split = None
             self._settle(net, schema, edges, net.predict(patients), time, event)
         return self
@@ -146,6 +160,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         else:
             rule = DiscretePrediction.fit(outputs, time, edges)
         self.net_, self._schema, self._edges, self._rule = net, schema, edges, rule
+        self.trained_with_ = describe_environment(net.module_.device)
         self._set_public(net, schema, rule)
 
     def _set_public(self, net: SurvivalNet, schema: InputSchema, rule: PredictionRule) -> None:
@@ -210,6 +225,29 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             raise ValueError("The concordance index takes no sample_weight; leave it out.")
         return super().score(X, y)
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted estimator to one file, which :func:`sksurv_tta.load_model` reads.
+
+        The file holds weights, parameters, names of columns, genes and pathways, the scale of the
+        genes, the history and the prediction rule, to which the distinct times seen in ``fit``
+        belong. It holds nothing else of the patients, and no code. An existing file is replaced
+        only by a whole new one.
+
+        Parameters
+        ----------
+        path : path
+            Such as "model.safetensors".
+
+        Raises
+        ------
+        NotFittedError
+        ValueError
+            If parameters cannot be stored, or were changed since ``fit``; names them.
+        OSError
+            If the file cannot be written. An earlier one is as it was.
+        """
+        write_model(self, path)
+
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "net_")
         return self.net_.predict(read_patients(self._schema, check_again(self, self._schema, X)))
@@ -264,14 +302,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def _make_net(self, schema: InputSchema, n_outputs: int, seed: int) -> SurvivalNet:
         with initialising(seed):
             network = self._build_network(schema, n_outputs)
-        callbacks: list[Any] = []
-        if self.early_stopping:
-            callbacks.append(
-                (
-                    "early_stopping",
-                    EarlyStopping("valid_loss", self.n_iter_no_change, load_best=True, sink=_discard),
-                )
-            )
+        self._built_with = self.get_params(deep=False)
+        callbacks = [EarlyStop(self.n_iter_no_change)] if self.early_stopping else []
         callbacks += self.callbacks or []
         return SurvivalNet(
             network,
@@ -295,14 +327,23 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             warm_start=True,
         )
 
+    def _open_checkpoints(
+        self,
+        schema: InputSchema,
+        patients: PatientDataset,
+        sites: Any,
+        seed: int,
+        start: SurvivalNet | None,
+    ) -> AbstractContextManager[Checkpoints | None]:
+        if self.checkpoint_dir is None:
+            return nullcontext()
+        identity = identify_training(self, schema, patients, sites, seed, start)
+        return Checkpoints(self.checkpoint_dir, identity, seed)
+
     def _resolve_device(self) -> str:
         if self.device != "auto":
             return self.device
         return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _discard(*_: Any) -> None:
-    """Take the message of a callback: the history already holds what it says."""
 
 
 def _outcome(time: np.ndarray, event: np.ndarray, edges: np.ndarray) -> Outcome:

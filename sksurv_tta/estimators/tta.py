@@ -146,6 +146,14 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         Of encoders and projections; logits, transport and losses are always in float32.
     low_memory : bool, default=False
         Embed every bag twice per step and hold one at a time; same gradients, half as slow again.
+    checkpoint_dir : path or None, default=None
+        Where to write a checkpoint after every epoch. ``fit`` with the same data and parameters
+        then goes on where an earlier one was ended, and its result is the same bit by bit; if
+        that one came to its end, the result is loaded without training. Each training has a
+        subfolder of its own, named by a digest of data and parameters, so the fits of a grid
+        search can share one ``checkpoint_dir``. With ``random_state=None`` the seed is the
+        checkpoint's. Of the bags one instance each is compared, of up to 64. Callbacks of your own
+        start anew. Delete the folder to train from the start.
     callbacks : list of skorch callbacks or None, default=None
     warm_start : bool, default=False
         A second ``fit`` goes on for ``max_epochs`` more instead of starting anew.
@@ -169,6 +177,8 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         Pathways in use, in the order of the gene tokens.
     unique_times_ : ndarray of shape (n_times,)
         Distinct times seen in ``fit``, events and censorings.
+    trained_with_ : dict
+        Versions, device and number of threads of the training: what its bits depend on.
     cum_baseline_hazard_, baseline_survival_ : StepFunction
         Breslow's estimate for log risk zero; for ``loss="discrete"`` the training patients' mean.
 
@@ -189,6 +199,8 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
     >>> estimator.fit(cohort.X, cohort.y).predict(cohort.X).shape
     (60,)
     """
+
+    _repeating_parameters = ("n_heads", "refiner_layers", "coattention_layers")
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetworkEstimator._parameter_constraints,
@@ -261,6 +273,7 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         device: str = "auto",
         precision: str = "float32",
         low_memory: bool = False,
+        checkpoint_dir: str | PathLike[str] | None = None,
         callbacks: list[Any] | None = None,
         warm_start: bool = False,
         random_state: Any = None,
@@ -306,6 +319,7 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         self.device = device
         self.precision = precision
         self.low_memory = low_memory
+        self.checkpoint_dir = checkpoint_dir
         self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state

@@ -181,6 +181,21 @@ class SurvivalNetwork(nn.Module):
     def end_step(self, statistics: Mapping[str, Tensor]) -> None:
         """Called after the gradients of a step, with the batch sums of all statistics."""
 
+    def check_state(self, state: Mapping[str, Tensor]) -> list[str]:
+        """Say what is wrong with a state from a file: what types, shapes and finite values do not tell.
+
+        Parameters
+        ----------
+        state : mapping of str to Tensor
+            With the names and shapes of this network's ``state_dict``.
+
+        Returns
+        -------
+        problems : list of str
+        """
+        del state
+        return []
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""

@@ -199,6 +199,21 @@ class TTANetwork(SurvivalNetwork):
         """Update which head leads."""
         self.together.update_leading_heads(statistics)
 
+    def check_state(self, state: Mapping[str, Tensor]) -> list[str]:
+        """Name buffers with values that no training leaves behind."""
+        index = None if self.pathway_encoder is None else self.pathway_encoder.gene_index.cpu()
+        heads = state["together.selected_heads"]
+        n_heads = state["together.running_agreement"].shape[1]
+        lawful = {
+            "pathway_encoder.gene_index": index is None
+            or torch.equal(state["pathway_encoder.gene_index"], index),
+            "together.selected_heads": bool(((heads >= 0) & (heads < n_heads)).all()),
+            "mass": bool(0 < state["mass"] <= 1),
+            "steps_done": bool(state["steps_done"] >= 0),
+            "ramp_steps": bool(state["ramp_steps"] >= 0),
+        }
+        return [f"buffer {name!r} holds impossible values" for name, holds in lawful.items() if not holds]
+
 
 def row_blocks(n_rows: int, block_size: int) -> Iterator[tuple[int, int]]:
     """Consecutive ranges (start, stop) that cover ``n_rows``; one empty range for none."""

@@ -15,6 +15,8 @@ from sksurv.metrics import concordance_index_censored
 
 from sksurv_tta.exceptions import TrainingDivergedError
 from sksurv_tta.training.batches import Batch, epoch_batches
+from sksurv_tta.training.checkpoints import Checkpoints
+from sksurv_tta.training.early_stopping import EarlyStop
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.predict import predict_patients
 from sksurv_tta.training.step import StepResult, accumulate_gradients
@@ -75,8 +77,19 @@ class SurvivalNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
-    def partial_fit(self, X: PatientDataset, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
-        """Train for ``max_epochs`` more; unlike skorch's, an interruption is not swallowed."""
+    def partial_fit(
+        self,
+        X: PatientDataset,
+        y: Any = None,
+        classes: Any = None,
+        *,
+        checkpoints: Checkpoints | None = None,
+        **fit_params: Any,
+    ) -> Self:
+        """Train for ``max_epochs`` more; unlike skorch's, an interruption is not swallowed.
+
+        With ``checkpoints``, go on after the last one, and write one after each epoch.
+        """
         if not self.initialized_:
             self.initialize()
         fit_params.pop("_routing_method", None)
@@ -84,9 +97,17 @@ class SurvivalNet(NeuralNet):
         self.steps_per_epoch_ = -(-len(X) // self.batch_size)
         self.module_.begin_training(self.steps_per_epoch_)
         self.notify("on_train_begin", X=X, y=y)
-        self.fit_loop(X, y, **fit_params)
+        n_done = checkpoints.resume(self) if checkpoints is not None else 0
+        while n_done < self.max_epochs and not self._should_stop():
+            self.fit_loop(X, y, epochs=1, **fit_params)
+            n_done += 1
+            if checkpoints is not None:
+                checkpoints.save(self)
         self.notify("on_train_end", X=X, y=y)
         return self
+
+    def _should_stop(self) -> bool:
+        return any(isinstance(c, EarlyStop) and c.should_stop_ for _, c in self.callbacks_)
 
     def get_iterator(self, dataset: PatientDataset, training: bool = False) -> Any:
         """Batches of the epoch that has just begun, or the whole set for validation."""

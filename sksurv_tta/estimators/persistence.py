@@ -1,0 +1,271 @@
+"""Fitted estimators to files and back: numbers and names, never code.
+
+A model is one safetensors file. Its tensors are the state of the network (``network.*``), the
+prediction rule (``rule.*``: the distinct times seen in training, baseline, edges of time bins)
+and the scale of the genes (``genes.*``). All else is one JSON document: see
+:mod:`sksurv_tta.estimators.model_document`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from sksurv_tta.estimators.baseline_hazard import CoxPrediction, DiscretePrediction, PredictionRule
+from sksurv_tta.estimators.inputs import InputSchema, as_pathway_mapping
+from sksurv_tta.estimators.model_document import check_content, columns_of, schema_of
+from sksurv_tta.estimators.parameters import NOT_STORED, stored_parameters
+from sksurv_tta.exceptions import ModelFileError, listing
+from sksurv_tta.networks import SurvivalNetwork
+from sksurv_tta.training.files import write_atomically
+from sksurv_tta.training.history import as_history, as_records
+from sksurv_tta.training.tensor_files import Layout, TensorFile, UnreadableFileError, open_file, pack
+
+__all__ = ["read_model", "write_model"]
+
+FORMAT = 1
+#: May change after ``fit`` without making another model of it.
+FREE_AFTER_FIT = {"device", "max_epochs", "random_state", "verbose", "warm_start"}
+MAX_REPEATS = 1000  # layers or heads: each is a module, and costs time even without memory
+
+Estimator = TypeVar("Estimator", bound=Any)
+
+
+def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator; an existing file is replaced only by a whole new one.
+
+    Parameters
+    ----------
+    estimator : BaseNetworkEstimator
+    path : path
+
+    Raises
+    ------
+    NotFittedError
+    ValueError
+        If parameters cannot be stored, or were changed since ``fit``; names them.
+    OSError
+        If the file cannot be written. An earlier one is as it was.
+    """
+    check_is_fitted(estimator, "net_")
+    changed = [
+        f"{name} ({value!r} in fit, {getattr(estimator, name)!r} now)"
+        for name, value in estimator._built_with.items()
+        if name not in NOT_STORED | FREE_AFTER_FIT and getattr(estimator, name) != value
+    ]
+    if changed:
+        raise ValueError(
+            f"Parameters were changed since fit: {listing(changed)}. The file would hold another model: "
+            "fit again, or set them back."
+        )
+    names = getattr(estimator, "feature_names_in_", None)
+    content = {
+        "kind": "model",
+        "format": FORMAT,
+        "class": type(estimator).__name__,
+        "trained_with": estimator.trained_with_,
+        "parameters": stored_parameters(estimator),
+        "columns": columns_of(estimator._schema),
+        "n_features_in": int(estimator.n_features_in_),
+        "feature_names_in": None if names is None else [str(name) for name in names],
+        "seed": estimator.net_.seed,
+        "history": as_records(estimator.net_.history),
+    }
+    write_atomically(Path(path), pack(content, _tensors(estimator)))
+
+
+def _tensors(estimator: Any) -> dict[str, Tensor]:
+    rule, schema = estimator._rule, estimator._schema
+    arrays = {
+        "rule.times": rule.times,
+        "rule.baseline": rule.baseline,
+        "rule.edges": estimator._edges,
+        "genes.mean": schema.gene_mean,
+        "genes.scale": schema.gene_scale,
+    }
+    tensors = {name: torch.from_numpy(np.array(a, dtype=np.float64)) for name, a in arrays.items()}
+    network = estimator.net_.module_.state_dict()
+    return tensors | {f"network.{name}": value for name, value in network.items()}
+
+
+def read_model(
+    path: str | os.PathLike[str], classes: Mapping[str, type[Estimator]], *, device: str | None
+) -> Estimator:
+    """Read an estimator.
+
+    The order of the checks is the point: size and form of the description, the class, every
+    field, the parameters by the estimator's own table, types and shapes of all tensors against
+    a network without memory; only then the checksum, the values and the network itself.
+
+    Parameters
+    ----------
+    path : path
+    classes : mapping of str to type
+        Estimators that a file may name.
+    device : str or None
+
+    Raises
+    ------
+    ModelFileError
+    OSError
+        If the file cannot be opened.
+    """
+    try:
+        file = open_file(path)
+        estimator, schema = _describe(file, classes)
+        if device is not None:
+            estimator.device = device
+        elif not _is_here(estimator.device):
+            estimator.device = "cpu"
+        tensors = file.read()
+        _restore(estimator, schema, file.content, tensors)
+    except UnreadableFileError as error:
+        raise ModelFileError(
+            f"{path} is not a model that can be used: {error}. Get the file again from where it came, or "
+            "write it again with the estimator's save()."
+        ) from error
+    return estimator
+
+
+def _describe(file: TensorFile, classes: Mapping[str, type[Estimator]]) -> tuple[Estimator, InputSchema]:
+    """Estimator, not yet fitted, and columns that the file describes; no tensor is read."""
+    content = file.content
+    if content.get("kind") != "model" or content.get("format") != FORMAT:
+        raise UnreadableFileError(
+            f"it is a {str(content.get('kind'))[:40]!r} of format {str(content.get('format'))[:40]!r}; this "
+            f"version of sksurv_tta reads a 'model' of format {FORMAT}"
+        )
+    check_content(content)
+    if content["class"] not in classes:
+        raise UnreadableFileError(
+            f"it names the estimator {content['class'][:80]!r}; known are {listing(classes)}"
+        )
+    schema = schema_of(content["columns"])
+    estimator = _unfitted(classes[content["class"]], content["parameters"], schema)
+    _check_layout(estimator, schema, file.layout)
+    return estimator, schema
+
+
+def _unfitted(cls: type[Estimator], parameters: dict[str, Any], schema: InputSchema) -> Estimator:
+    expected = set(cls._get_param_names()) - NOT_STORED
+    if set(parameters) != expected:
+        raise UnreadableFileError(
+            f"its parameters are not those of {cls.__name__}: {listing(sorted(expected ^ set(parameters)))}"
+        )
+    pathways = as_pathway_mapping(schema) if schema.by_name else None
+    estimator = cls(**parameters, pathways=pathways)
+    try:
+        estimator._validate_params()
+        torch.device("cpu" if estimator.device == "auto" else estimator.device)
+    except (ValueError, RuntimeError) as error:
+        raise UnreadableFileError(f"its parameters are not allowed ({error})") from error
+    for name in cls._repeating_parameters:
+        if getattr(estimator, name) > MAX_REPEATS:
+            raise UnreadableFileError(f"{name} is larger than {MAX_REPEATS}")
+    return estimator
+
+
+def _check_layout(estimator: Any, schema: InputSchema, layout: Layout) -> None:
+    """Compare types and shapes in the file with those of a network that has no memory."""
+    edges, times = layout.get("rule.edges"), layout.get("rule.times")
+    if edges is None or times is None or len(edges[1]) != 1 or len(times[1]) != 1:
+        raise UnreadableFileError("its prediction rule is incomplete")
+    if (estimator.loss == "cox") != (edges[1] == (0,)) or times[1] == (0,):
+        raise UnreadableFileError("its time bins do not fit its loss")
+    try:
+        with torch.device("meta"):
+            network = estimator._build_network(schema, 1 + edges[1][0])
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise UnreadableFileError(f"no network can be built from its parameters ({error})") from error
+    of_times, of_genes = (torch.float64, times[1]), (torch.float64, (len(schema.gene_columns),))
+    expected: Layout = {
+        "rule.times": of_times,
+        "rule.baseline": of_times,
+        "rule.edges": (torch.float64, edges[1]),
+        "genes.mean": of_genes,
+        "genes.scale": of_genes,
+    }
+    for name, value in network.state_dict().items():
+        expected[f"network.{name}"] = value.dtype, tuple(value.shape)
+    wrong = sorted(name for name in {*expected, *layout} if expected.get(name) != layout.get(name))
+    if wrong:
+        raise UnreadableFileError(
+            f"{len(wrong)} tensors are missing, unknown or of another shape or type than its parameters say: "
+            f"{listing(wrong)}"
+        )
+
+
+def _restore(
+    estimator: Any, schema: InputSchema, content: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Set all that ``fit`` would have set."""
+    own = {name: value.numpy() for name, value in tensors.items() if not name.startswith("network.")}
+    _check_rule(own)
+    schema = replace(schema, gene_mean=own["genes.mean"], gene_scale=own["genes.scale"])
+    edges, rule = own["rule.edges"], _rule(estimator.loss, own)
+    net = estimator._make_net(schema, 1 + len(edges), content["seed"])
+    net.initialize()
+    state = {
+        name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")
+    }
+    _check_state(net.module_, state)
+    net.module_.load_state_dict(state)
+    net.history_ = as_history(content["history"])
+    estimator.n_features_in_ = content["n_features_in"]
+    if content["feature_names_in"] is not None:
+        estimator.feature_names_in_ = np.array(content["feature_names_in"], dtype=object)
+    estimator.trained_with_ = content["trained_with"]
+    estimator.net_, estimator._schema, estimator._edges, estimator._rule = net, schema, edges, rule
+    estimator._set_public(net, schema, rule)
+
+
+def _check_rule(own: Mapping[str, np.ndarray]) -> None:
+    if not all(np.isfinite(values).all() for values in own.values()):
+        raise UnreadableFileError("its prediction rule holds values that are not finite")
+    times, edges, baseline = own["rule.times"], own["rule.edges"], own["rule.baseline"]
+    if times[0] < 0 or (np.diff(times) <= 0).any():
+        raise UnreadableFileError("its times do not rise from zero on")
+    if (edges <= 0).any() or (np.diff(edges) <= 0).any():
+        raise UnreadableFileError("the edges of its time bins do not rise")
+    if baseline[0] < 0 or (np.diff(baseline) < 0).any():
+        raise UnreadableFileError("its cumulative baseline hazard falls")
+    if (own["genes.scale"] <= 0).any():
+        raise UnreadableFileError("the scale of its genes is not positive")
+
+
+def _rule(loss: str, own: Mapping[str, np.ndarray]) -> PredictionRule:
+    times, baseline = own["rule.times"], own["rule.baseline"]
+    if loss == "cox":
+        return CoxPrediction(times, baseline)
+    return DiscretePrediction(times, own["rule.edges"], baseline)
+
+
+def _check_state(network: SurvivalNetwork, state: Mapping[str, Tensor]) -> None:
+    """All finite, but for NaN where a new network has them: it marks what was not yet seen."""
+    fresh = network.state_dict()
+    for name, value in state.items():
+        known = value[~value.isnan()] if fresh[name].isnan().any() else value
+        if not known.isfinite().all():
+            raise UnreadableFileError(f"tensor {name!r} holds values that are not finite")
+    problems = network.check_state(state)
+    if problems:
+        raise UnreadableFileError("; ".join(problems))
+
+
+def _is_here(device: str) -> bool:
+    if device == "auto":
+        return True
+    wanted = torch.device(device)
+    if wanted.type == "cuda":
+        return (wanted.index or 0) < torch.cuda.device_count()
+    if wanted.type == "mps":
+        return torch.backends.mps.is_available()
+    return wanted.type == "cpu"

@@ -1,0 +1,50 @@
+"""Which estimators a model file may name, and how it is loaded."""
+
+from __future__ import annotations
+
+import os
+from types import MappingProxyType
+
+from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.persistence import read_model
+from sksurv_tta.estimators.tta import TTASurvivalEstimator
+
+__all__ = ["MODEL_CLASSES", "load_model"]
+
+#: A file names its estimator by a key of this mapping; nothing else is ever looked up.
+MODEL_CLASSES = MappingProxyType({"TTASurvivalEstimator": TTASurvivalEstimator})
+
+
+def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> BaseNetworkEstimator:
+    """Load an estimator that its ``save`` wrote.
+
+    No code is executed: the file holds numbers, names and parameters, all of which are checked
+    before anything is built from them. Predictions are, bit by bit, those of the estimator that
+    was saved, on the same machine with the same version of torch.
+
+    Parameters
+    ----------
+    path : path
+        The model file.
+    device : str, optional
+        Where to put the network, as the parameter ``device``. By default where it was trained,
+        or the CPU if there is no such device here.
+
+    Returns
+    -------
+    estimator : fitted estimator
+        Its optimizer starts anew should ``warm_start`` go on training it.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, altered, of an unknown version or not a model at all.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from sksurv_tta import load_model
+    >>> estimator = load_model("model.safetensors")  # doctest: +SKIP
+    """
+    return read_model(path, MODEL_CLASSES, device=device)
