@@ -11,21 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
-import pandas as pd
-from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
-from sksurv_tta.evaluation.features import ModalityFeatures, gene_columns
+from sksurv_tta.evaluation.features import ModalityFeatures
 from sksurv_tta.evaluation.fusion import LateFusion
+from sksurv_tta.evaluation.one_modality import OneModality
 from sksurv_tta.evaluation.penalised import ElasticNetCox, RidgeCox
-from sksurv_tta.evaluation.pooling import bag_columns
 from sksurv_tta.exceptions import listing
 
-__all__ = ["GeneAndClinicalColumns", "available_models", "get_model", "ridge_cox"]
+__all__ = ["available_models", "get_model", "ridge_cox"]
 
 Pathways = Mapping[str, Sequence[str]] | str | PathLike | None
 # chosen together with alpha where genes and bags are in one model
@@ -37,30 +35,6 @@ class _Request:
     pathways: Pathways
     clinical: Sequence[str] | None
     random_state: int | None
-
-
-class GeneAndClinicalColumns:
-    """Column selector for scikit-learn: everything but bags, as the gene-only network takes it.
-
-    Parameters
-    ----------
-    pathways, clinical
-        As for :func:`get_model`.
-    """
-
-    def __init__(self, pathways: Pathways = None, clinical: Sequence[str] | None = None):
-        self.pathways = pathways
-        self.clinical = clinical
-
-    def __call__(self, X: pd.DataFrame) -> list:
-        """Names of the columns to keep.
-
-        Parameters
-        ----------
-        X : DataFrame
-        """
-        genes = gene_columns(X, pathways=self.pathways, clinical=self.clinical)
-        return [*genes, *(self.clinical or ())]
 
 
 def _features(request: _Request, inputs: Sequence[str]) -> tuple[str, ModalityFeatures]:
@@ -111,13 +85,10 @@ def _network(request: _Request, inputs: Sequence[str]) -> Any:
     network = import_module("sksurv_tta").TTASurvivalEstimator
     if set(inputs) >= {"genes", "bags"}:
         return network(pathways=request.pathways, random_state=request.random_state)
-    if "genes" in inputs:
-        keep: Callable = GeneAndClinicalColumns(request.pathways, request.clinical)
-        model = network(pathways=request.pathways, random_state=request.random_state)
-    else:
-        keep, model = bag_columns, network(random_state=request.random_state)
-    select = ColumnTransformer([("keep", "passthrough", keep)], verbose_feature_names_out=False)
-    return Pipeline([("select", select.set_output(transform="pandas")), ("model", model)])
+    modality: Literal["genes", "bags"] = "genes" if "genes" in inputs else "bags"
+    of_genes = request.pathways if modality == "genes" else None
+    model = network(pathways=of_genes, random_state=request.random_state)
+    return OneModality(model, modality, pathways=of_genes, clinical=request.clinical)
 
 
 _BOTH = ("genes", "bags")

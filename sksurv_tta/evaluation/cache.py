@@ -69,7 +69,7 @@ def data_digest(X: Any, y: NDArray, sites: NDArray | None) -> str:
     """
     parts = [joblib.hash(np.ascontiguousarray(y[name])) for name in y.dtype.names or ()]
     if isinstance(X, pd.DataFrame):
-        parts += [str(list(X.columns)), str(list(X.dtypes))]
+        parts += [str(list(X.columns)), str([str(dtype) for dtype in X.dtypes])]
         numeric = X.select_dtypes("number")
         parts.append(joblib.hash(np.ascontiguousarray(numeric.to_numpy())))
         others = [name for name in X.columns if name not in set(numeric.columns)]
@@ -86,9 +86,9 @@ def _cell_digest(cell: Any) -> str:
         return str(cell)
     stats = [os.stat(path) for path in cell.paths if os.path.isfile(path)]
     if not stats:
-        return hashlib.sha256(np.ascontiguousarray(cell.read())).hexdigest()
+        return joblib.hash(np.ascontiguousarray(cell.read()))
     stamps = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
-    return repr((cell.patient, tuple(cell.paths), tuple(cell.shape), stamps))
+    return f"{joblib.hash(cell)}{stamps}"  # the handle: paths, rows and shape
 
 
 def fit_digest(model: str, data: str, **settings: Any) -> str:

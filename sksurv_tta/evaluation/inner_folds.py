@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from sksurv_tta.evaluation.outcomes import outcome_fields
-from sksurv_tta.exceptions import FoldError, ImbalancedFoldsWarning
+from sksurv_tta.exceptions import FoldError
 
 __all__ = ["event_stratified_folds", "inner_folds"]
 
@@ -71,10 +71,11 @@ def inner_folds(
     if sites is not None and len(np.unique(np.asarray(sites).astype(str))) >= n_splits:
         from sksurv_tta.model_selection import SitePreservedKFold
 
-        splitter = SitePreservedKFold(n_splits, random_state=random_state)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ImbalancedFoldsWarning)
-            return list(splitter.split(np.zeros((len(y), 1)), y, np.asarray(sites)))
+        # fewer restarts than for folds that are reported: these only choose a penalty, many times over
+        splitter = SitePreservedKFold(
+            n_splits, n_restarts=10, random_state=random_state, on_imbalance="ignore"
+        )
+        return list(splitter.split(np.zeros((len(y), 1)), y, np.asarray(sites)))
     if n_events < n_splits:
         return []
     return event_stratified_folds(y, n_splits=n_splits, random_state=random_state)

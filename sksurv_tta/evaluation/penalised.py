@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, Literal
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from sksurv.base import SurvivalAnalysisMixin
 from sksurv.linear_model import CoxnetSurvivalAnalysis
@@ -84,6 +86,13 @@ class _PenalisedCox(BaselineHazardMixin, BaseEstimator):
     n_inner_folds: int
     scoring: str
     random_state: int | None
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "alpha": [Interval(Real, 0, None, closed="left"), None],
+        "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "n_inner_folds": [Interval(Integral, 2, None, closed="left")],
+        "scoring": [StrOptions({"concordance", "partial_likelihood"})],
+        "random_state": ["random_state"],
+    }
 
     def _candidates(self, Z: NDArray, y: NDArray) -> list[tuple[float, ...]]:
         raise NotImplementedError
@@ -107,6 +116,7 @@ class _PenalisedCox(BaselineHazardMixin, BaseEstimator):
         -------
         self
         """
+        self._validate_params()
         values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
         event, time = check_array_survival(values, y)
         self.preparation_ = standardise_and_clip(self.clip).fit(values)

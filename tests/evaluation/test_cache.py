@@ -82,6 +82,9 @@ def test_a_rewritten_bag_file_changes_the_digest(cohort, tmp_path):
 def test_rows_and_seed_make_the_digest_of_a_fit():
     base = {"train": np.arange(3), "test": np.arange(3, 5), "seed": 0, "times": np.array([1.0])}
     digests = {fit_digest("m", "d", **base), fit_digest("n", "d", **base), fit_digest("m", "e", **base)}
-    digests |= {fit_digest("m", "d", **{**base, "seed": 1}), fit_digest("m", "d", **{**base, "test": np.arange(3, 6)})}
+    digests |= {
+        fit_digest("m", "d", **{**base, "seed": 1}),
+        fit_digest("m", "d", **{**base, "test": np.arange(3, 6)}),
+    }
     assert len(digests) == 5
     assert fit_digest("m", "d", **base) == fit_digest("m", "d", **base)

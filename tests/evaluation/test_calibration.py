@@ -32,7 +32,9 @@ def test_the_true_model_is_calibrated(true_model):
 
 def test_predictions_that_are_too_bold_have_a_slope_below_one(true_model):
     y, log_risk = true_model
-    assert calibration_slope(y, survival_at(2 * log_risk, 5.0), time=5.0).value == pytest.approx(0.5, abs=0.05)
+    assert calibration_slope(y, survival_at(2 * log_risk, 5.0), time=5.0).value == pytest.approx(
+        0.5, abs=0.05
+    )
 
 
 def test_equal_predictions_are_one_group_and_have_no_slope(true_model):

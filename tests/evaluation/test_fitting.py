@@ -7,7 +7,12 @@ from sksurv.ensemble import RandomSurvivalForest
 from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 
 from sksurv_tta.evaluation import LateFusion, RidgeCox
-from sksurv_tta.evaluation.fitting import predicted_risk, random_state_parameters, site_parameters, survival_at
+from sksurv_tta.evaluation.fitting import (
+    predicted_risk,
+    random_state_parameters,
+    site_parameters,
+    survival_at,
+)
 
 
 def test_sites_go_to_whoever_takes_them():

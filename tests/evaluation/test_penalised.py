@@ -29,7 +29,9 @@ def test_ridge_is_exactly_that_of_scikit_survival_also_with_more_features_than_p
 
 def test_the_penalty_ratio_is_a_penalty_of_its_own(draw_outcome):
     y, risk = draw_outcome(40, 0)
-    X = pd.DataFrame(np.random.RandomState(1).normal(size=(40, 4)), columns=["gene__a", "gene__b", "bag__0", "bag__1"])
+    X = pd.DataFrame(
+        np.random.RandomState(1).normal(size=(40, 4)), columns=["gene__a", "gene__b", "bag__0", "bag__1"]
+    )
     X["gene__a"] = risk
     model = RidgeCox(alpha=2.0, bag_penalty_ratio=5.0, clip=None).fit(X, y)
     Z = ((X - X.mean()) / X.std(ddof=0)).to_numpy()

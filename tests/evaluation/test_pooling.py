@@ -54,7 +54,12 @@ def test_it_works_in_a_column_transformer_with_names(frame):
     bags = make_column_selector(dtype_include="bag")
     pool = ColumnTransformer([("wsi", BagPooling("mean_sd"), bags), ("age", StandardScaler(), ["age"])])
     table = pool.set_output(transform="pandas").fit_transform(frame)
-    assert list(table.columns[:4]) == ["wsi__wsi_mean_0", "wsi__wsi_mean_1", "wsi__wsi_mean_2", "wsi__wsi_sd_0"]
+    assert list(table.columns[:4]) == [
+        "wsi__wsi_mean_0",
+        "wsi__wsi_mean_1",
+        "wsi__wsi_mean_2",
+        "wsi__wsi_sd_0",
+    ]
     assert table.shape == (4, 7)
     assert list(table.index) == list("abcd")
     plain = make_pipeline(clone(pool).set_output(transform="default")).fit_transform(frame)
