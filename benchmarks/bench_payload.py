@@ -70,9 +70,8 @@ def main():
             kind: {"bags": sizes(pd.DataFrame({"wsi": column})), "X": sizes(genes.assign(wsi=column))}
             for kind, column in columns.items()
         }
-    print(
-        f"{options.patients} patients, {options.rows} x {options.width} instances each, {options.genes} genes; kB"
-    )
+    size = f"{options.rows} x {options.width}"
+    print(f"{options.patients} patients of {size} instances, {options.genes} genes; kB")
     print(f"{'bags are':<16}{'bags pickled':>14}{'by joblib':>12}{'X pickled':>14}{'by joblib':>12}{'ms':>9}")
     for kind, parts in figures.items():
         cells = [parts[part][way] / 1000 for part in ("bags", "X") for way in ("pickled", "by_joblib")]

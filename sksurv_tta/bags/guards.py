@@ -53,7 +53,8 @@ MAX_WIDTH = 65_536
 ALLOWED_FILTERS = {1: "gzip", 2: "shuffle", 3: "Fletcher32", 32000: "lzf"}
 """HDF5 filters that come with h5py; any other would load a shared library from the plugin path."""
 
-_BLOCK_VALUES = 2**20  # values converted at once in scans: small enough to stay in the processor's cache
+_INFINITE_HALF = 0x7C00  # bits of float16 infinity without sign; those of NaN are larger
+_BLOCK_VALUES = 2**18  # values converted at once in scans: small enough to stay in the processor's cache
 
 
 def refuse(path: object, problem: str) -> BagFileError:
@@ -406,8 +407,10 @@ def has_only_finite(values: np.ndarray) -> bool:
     step = max(1, _BLOCK_VALUES // max(values.shape[1], 1))
     for start in range(0, len(values), step):
         block = np.ascontiguousarray(values[start : start + step]).ravel()
-        if block.dtype == np.float16:  # squares of float16 overflow at 256
-            block = block.astype(np.float32)
+        if block.dtype == np.float16:  # squares overflow at 256, and conversion is slow: look at the bits
+            if (block.view(np.uint16) & 0x7FFF).max(initial=0) >= _INFINITE_HALF:
+                return False
+            continue
         with np.errstate(over="ignore", invalid="ignore"):
             fine = np.isfinite(np.dot(block, block))
         if not fine and not np.isfinite(block).all():

@@ -225,8 +225,8 @@ def _as_stored(bag: Bag, dtype: np.dtype) -> np.ndarray:
     n_values, rows = guards.non_finite_rows(stored)
     largest = np.abs(values).max()
     raise BagFileError(
-        f"{n_values} values in {len(rows)} rows are too large for float16 (largest {largest:.4g}, at most 65504): "
-        f'rows {listing(rows, 5)}. Store this cohort with dtype="float32".'
+        f"{n_values} values in {len(rows)} rows are too large for float16 (largest {largest:.4g}, "
+        f'at most 65504): rows {listing(rows, 5)}. Store this cohort with dtype="float32".'
     )
 
 
