@@ -40,8 +40,8 @@ class Cohort:
         A column ``wsi`` of dtype bag, unless there are no bags, and one numeric column for each gene.
         The index holds the patient ids. A missing slide is a missing cell of ``wsi``, missing
         expression a row without any gene value.
-    y : structured array, shape (n_patients,)
-        Fields ``event`` (bool) and ``time`` (float).
+    y : structured array, shape (n_patients,), or None
+        Fields ``event`` (bool) and ``time`` (float); None if the cohort was read without outcomes.
     site : array of str, shape (n_patients,), or None
         Where the tissue came from.
     table : DataFrame, shape (n_patients, n_columns)
@@ -55,7 +55,7 @@ class Cohort:
     """
 
     X: pd.DataFrame
-    y: np.ndarray
+    y: Any  # not "array or None": whoever asked for outcomes should not have to rule None out
     site: np.ndarray | None
     table: pd.DataFrame
     left_aside: dict[str, int] = field(default_factory=dict)
@@ -83,13 +83,14 @@ class Cohort:
         summary : Series of object
             Parts that the cohort does not have are not in it.
         """
-        event, time = self.y["event"], self.y["time"]
-        rows: dict[str, Any] = {
-            "patients": len(self),
-            "events": int(event.sum()),
-            "event rate": round(float(event.mean()), 3),
-            "median time": float(np.median(time)),
-        }
+        rows: dict[str, Any] = {"patients": len(self)}
+        if self.y is not None:
+            event, time = self.y["event"], self.y["time"]
+            rows |= {
+                "events": int(event.sum()),
+                "event rate": round(float(event.mean()), 3),
+                "median time": float(np.median(time)),
+            }
         if self.site is not None:
             sizes = pd.Series(self.site).value_counts()
             rows |= {"sites": len(sizes), "patients of the largest site": int(sizes.max())}
@@ -109,7 +110,9 @@ class Cohort:
 
     def __repr__(self) -> str:
         facts = self.summary()
-        parts = [f"{facts['patients']} patients, {facts['events']} events ({facts['event rate']:.0%})"]
+        parts = [f"{facts['patients']} patients"]
+        if "events" in facts:
+            parts.append(f"{facts['events']} events ({facts['event rate']:.0%})")
         if "sites" in facts:
             parts.append(f"{facts['sites']} sites")
         if "bags" in facts:

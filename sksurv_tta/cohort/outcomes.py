@@ -25,18 +25,18 @@ WHAT = "outcomes"
 
 @dataclass(frozen=True)
 class OutcomeColumns:
-    """Names of the columns, as asked for; exactly one of ``event`` and ``censored`` is given."""
+    """Names of the columns asked for: time and one of ``event`` and ``censored``, or none of the three."""
 
-    time: str
+    time: str | None
     event: str | None
     censored: str | None
     site: str | None
     id: str | None
 
     @property
-    def flag(self) -> str:
+    def flag(self) -> str | None:
         """The column of the event or censoring indicator."""
-        return self.event or self.censored or ""
+        return self.event or self.censored
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Outcomes:
     ----------
     table : DataFrame
         First row of each patient; index: patient ids.
-    event, time : array, shape (n_patients,)
-        Indicator (bool) and time (float).
+    event, time : array, shape (n_patients,), or None
+        Indicator (bool) and time (float), where they were asked for.
     site : array of str, shape (n_patients,), or None
         Tissue source sites.
     slides : dict of str to list of str, or None
@@ -56,8 +56,8 @@ class Outcomes:
     """
 
     table: pd.DataFrame
-    event: np.ndarray
-    time: np.ndarray
+    event: np.ndarray | None
+    time: np.ndarray | None
     site: np.ndarray | None
     slides: dict[str, list[str]] | None
 
@@ -88,7 +88,7 @@ def read_outcomes(source: Source, columns: OutcomeColumns, findings: Findings) -
     id_column = find_id_column(header, columns.id, WHAT, findings)
     by_barcode = columns.site == "tcga" and "tcga" not in header
     site_column = None if by_barcode else columns.site
-    needed = [columns.time, columns.flag, *filter(None, [site_column])]
+    needed = [name for name in (columns.time, columns.flag, site_column) if name is not None]
     if not _has_columns(header, needed, findings) or id_column is None:
         return None
     slide_column = next((name for name in SLIDE_COLUMNS if name in header), None)
@@ -109,8 +109,8 @@ def read_outcomes(source: Source, columns: OutcomeColumns, findings: Findings) -
     first = rows[~rows.index.duplicated()].copy()
     if slides is not None and slide_column is not None:
         first[slide_column] = [";".join(slides[patient]) for patient in first.index]
-    time = _read_time(first[columns.time], findings)
-    event = _read_event(first[columns.flag], columns, findings)
+    time = None if columns.time is None else _read_time(first[columns.time], findings)
+    event = None if columns.flag is None else _read_event(first[columns.flag], columns, findings)
     site = _read_site(first, site_column, by_barcode, findings)
     return Outcomes(first, event, time, site, slides)
 

@@ -27,7 +27,7 @@ MISSING = ("error", "allow", "drop")
 def read_cohort(
     *,
     outcomes: Source,
-    time: str,
+    time: str | None = None,
     event: str | None = None,
     censored: str | None = None,
     bags: BagSource | None = None,
@@ -52,7 +52,8 @@ def read_cohort(
         patient's; without it a file belongs to the patient whose id is its name, or to whom its TCGA
         barcode belongs (then diagnostic slides are preferred, and normal tissue is left out).
     time : str
-        Column of the time to the event or to the end of follow-up.
+        Column of the time to the event or to the end of follow-up. Leave out ``time``, ``event`` and
+        ``censored`` to read patients whose risk is to be predicted: they need no outcome, and ``y`` is None.
     event : str
         Column that is 1 (or True) if the event happened and 0 if the patient is censored.
     censored : str
@@ -103,7 +104,8 @@ def read_cohort(
     ... )  # doctest: +SKIP
     >>> X, y = cohort.X, cohort.y  # doctest: +SKIP
     """
-    _check_arguments(event, censored, missing, bags, expression)
+    _check_outcome_arguments(time, event, censored)
+    _check_arguments(missing, bags, expression)
     findings = Findings()
     columns = OutcomeColumns(time=time, event=event, censored=censored, site=site, id=id)
     found = read_outcomes(outcomes, columns, findings)
@@ -132,14 +134,19 @@ def read_cohort(
     return _join(found, column, genes, keep, findings)
 
 
-def _check_arguments(
-    event: str | None, censored: str | None, missing: str, bags: BagSource | None, expression: Source | None
-) -> None:
+def _check_outcome_arguments(time: str | None, event: str | None, censored: str | None) -> None:
+    if time is None and event is None and censored is None:
+        return
+    if time is None:
+        raise CohortError("Pass time= (a column) too, or neither time= nor event= to read without outcomes.")
     if (event is None) == (censored is None):
         raise CohortError(
             "Pass either event= (a column that is 1 if the event happened) or censored= (1 if it did not), "
             f"got event={event!r} and censored={censored!r}."
         )
+
+
+def _check_arguments(missing: str, bags: BagSource | None, expression: Source | None) -> None:
     if missing not in MISSING:
         raise CohortError(f"missing must be one of {', '.join(map(repr, MISSING))}, got {missing!r}.")
     if bags is None and expression is None:
@@ -197,7 +204,7 @@ def _join(
         X.insert(0, BAG_COLUMN, pd.Series(column, index=index))
     return Cohort(
         X=X[keep],
-        y=as_outcome(found.event, found.time)[keep],
+        y=None if found.time is None else as_outcome(found.event, found.time)[keep],
         site=None if found.site is None else found.site[keep],
         table=found.table[keep],
         left_aside={what: count for what, count in findings.counts.items() if count},

@@ -180,3 +180,30 @@ def test_bag_cells_stay_in_their_files(study):
 
 def test_all_public_names_exist():
     assert all(hasattr(package, name) for name in package.__all__)
+
+
+def test_patients_to_predict_need_no_outcome(study):
+    study.clinical = study.clinical.drop(columns=["days", "death"])
+    cohort = study.read(time=None, event=None, site="hospital")
+    assert cohort.y is None
+    assert cohort.ids.tolist() == study.clinical["case_id"].tolist()
+    assert cohort.site.tolist() == list("AABBCC")
+    assert "events" not in cohort.summary()
+    assert repr(cohort) == (
+        "Cohort(6 patients, 3 sites, 6 bags (0 missing; median 4 instances of 3 features), "
+        "4 genes (0 patients without))"
+    )
+
+
+def test_without_outcomes_slides_and_missing_patients_are_handled_as_with_them(study):
+    study.expression = study.expression.drop(index="A-02")
+    with pytest.raises(CohortError, match="1 of 6 patients have no expression: A-02"):
+        study.read(time=None, event=None)
+    with pytest.warns(CohortWarning, match="1 of 6 patients are left out"):
+        assert len(study.read(time=None, event=None, missing="drop")) == 5
+
+
+@pytest.mark.parametrize("half", [{"time": None}, {"time": None, "event": None, "censored": "death"}])
+def test_half_an_outcome_is_refused(study, half):
+    with pytest.raises(CohortError, match="Pass time="):
+        study.read(**half)
