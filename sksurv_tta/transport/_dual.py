@@ -72,7 +72,7 @@ class Dual:
     - mass / t log mean_k exp(-t h_k), divided by the mass so that tolerances mean the same at any mass.
     """
 
-    def __init__(self, problem: Problem, *, epsilon: float, kl_weight: float, fixed: bool):
+    def __init__(self, problem: Problem, *, epsilon: float, kl_weight: float, tol: float, fixed: bool):
         self.problem = problem
         self.fixed = fixed
         self.kernel = Kernel(problem, epsilon=epsilon, fixed=fixed)
@@ -81,7 +81,8 @@ class Dual:
         self.resolution = torch.finfo(self.dtype).eps
         self.weight = problem.weight.to(self.dtype)
         self.root_weight = problem.weight.sqrt().to(self.dtype)
-        self.sink_tol = 1e-4 if self.dtype == torch.float32 else 1e-8
+        # The last Newton update squares the error, which then has to vanish beside the residual.
+        self.sink_tol = max(min(0.1 * tol**0.5, 1e-3), self.resolution**0.5)
 
     @property
     def temperature_decay(self) -> torch.Tensor:
@@ -146,6 +147,6 @@ class Dual:
         row_sum, token_potential = self.kernel.token_potential(potential, None)
         share = problem.weight / row_sum
         if problem.has_sink:
-            sink = solve_sink(token_potential, problem.weight, problem.mass, sink, tol=1e-7, fixed=self.fixed)
+            sink = solve_sink(token_potential, problem.weight, problem.mass, sink, tol=1e-6, fixed=self.fixed)
             share = share * torch.sigmoid(token_potential - sink.unsqueeze(1))
         return self.kernel.into_plan(potential, share.to(self.dtype))

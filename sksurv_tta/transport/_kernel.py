@@ -54,7 +54,7 @@ class Kernel:
             torch.sub(self.cheapest[rows], self.cost[rows], out=self.values[rows])
         span = -self.values.flatten(1).amin(dim=1).to(torch.float64) / epsilon
         refuse_non_finite(torch.isfinite(span))
-        self.heat = (MILD / span).clamp_max(1.0)
+        self.heat = MILD / span.clamp_min(MILD)
         self.row_log = self.cheapest.squeeze(2).to(torch.float64) * (self.heat / -epsilon).unsqueeze(1)
         self.absorbed = torch.zeros_like(self.cost[:, 0, :], dtype=torch.float64)
         rate = (self.heat / epsilon).to(self.cost.dtype)[:, None, None]
@@ -103,8 +103,11 @@ class Kernel:
 
     def follow(self, potential: torch.Tensor, heat: torch.Tensor) -> None:
         """Rebuild the kernels of the bags whose potential or heat has left their range."""
+        if self.fixed:
+            self.rebuild(potential, heat, torch.ones_like(heat, dtype=torch.bool))
+            return
         stale = ((potential - self.absorbed).abs().amax(dim=1) > ABSORB) | (heat != self.heat)
-        if self.fixed or bool(stale.any()):
+        if bool(stale.any()):
             self.rebuild(potential, heat, stale)
 
     def scale(self, potential: torch.Tensor) -> torch.Tensor:

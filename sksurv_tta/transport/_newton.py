@@ -11,10 +11,12 @@ __all__ = ["ascend", "newton_direction", "scaling_step"]
 
 # Longest change of a potential in one step. The dual is made of exponentials: beyond a few units its
 # quadratic model says nothing.
-LONGEST_STEP = 6.0
-# Share of the predicted gain that a step must bring, and what it is shortened by if it does not.
+LONGEST_STEP = 4.0
+# Share of the predicted gain that a step must bring, what it is shortened by if it does not, and how fast
+# the longest step recovers after one that went too far.
 ARMIJO = 1e-4
 SHORTEN = 0.25
+GROW = 2.0
 # A warm bag cools by this factor once its residual is below that.
 COOLING = 4.0
 COOL_BELOW = 0.2
@@ -74,6 +76,8 @@ class State:
         At this point.
     direction, step : Tensors of shape (B, K) and (B,)
         The next trial is potential + step * direction.
+    radius, length : Tensors of shape (B,)
+        Longest step allowed at present; largest entry of the direction.
     gain, sink_rate : Tensors of shape (B,)
         Derivatives of the dual and of the sink along the direction.
     n_iter, stalled : Tensors of shape (B,)
@@ -88,6 +92,8 @@ class State:
         self.potential = self.direction = zero.new_zeros(n_bags, n_prototypes)
         self.sink = self.gain = self.sink_rate = self.step = zero
         self.dual = zero - torch.inf
+        self.length = zero
+        self.radius = zero + LONGEST_STEP
         self.heat = dual.kernel.heat
         self.active = (dual.problem.weight > 0).any(dim=1)
         self.residual = torch.where(self.active, torch.inf, 0.0)
@@ -104,9 +110,9 @@ class State:
 
     def judge(self, point: Point) -> torch.Tensor:
         """Which bags gained enough, as a bool tensor of shape (B,)."""
-        # Near the optimum the gain is below the rounding of the dual; without the allowance no step
-        # would be accepted there.
-        allowance = self.rounding + 1e-14 * point.dual.abs()
+        # Near the optimum the gain is below the rounding of the dual, which grows with the exponents;
+        # without the allowance no step would be accepted there.
+        allowance = self.rounding * (1.0 + 0.1 * self.potential.abs().amax(dim=1)) + 1e-14 * point.dual.abs()
         return self.active & (point.dual >= self.dual + ARMIJO * self.step * self.gain - allowance)
 
     def accept(self, ok: torch.Tensor, trial: torch.Tensor, point: Point, slopes: Slopes) -> None:
@@ -122,13 +128,22 @@ class State:
 
     def stop(self, tol: float) -> None:
         """Take out the bags that are done, or at the floor of rounding, or that no step improves."""
-        done = (self.residual <= tol) | (self.stalled >= 3)
-        self.active = self.active & ~(done & (self.heat == 1)) & ((self.step >= 1e-9) | (self.n_iter <= 1))
+        done = ((self.residual <= tol) | (self.stalled >= 3)) & (self.heat == 1)
+        stuck = (self.step > 0) & (self.step < 1e-9)
+        self.active = self.active & ~(done | stuck)
 
     def aim(self, ok: torch.Tensor, direction: torch.Tensor, slopes: Slopes) -> None:
         """New direction for the bags in `ok`, a shorter step for the others."""
-        longest = direction.abs().amax(dim=1).clamp_min(LONGEST_STEP)
-        self.step = torch.where(ok, LONGEST_STEP / longest, SHORTEN * self.step)
+        # An accepted step that went beyond the best point of its line would be followed by one almost as
+        # long back: the next may only be as long as would have been right.
+        left = torch.linalg.vecdot(slopes.gradient, self.direction)
+        right_length = self.step * self.length * (self.gain / (self.gain - left)).clamp_min(0.1)
+        beyond = (left < 0) & (self.step > 0)
+        radius = torch.where(beyond, right_length, GROW * self.radius).clamp_max(LONGEST_STEP)
+        self.radius = torch.where(ok, radius, self.radius)
+        length = direction.abs().amax(dim=1)
+        self.step = torch.where(ok, (self.radius / length).clamp_max(1.0), SHORTEN * self.step)
+        self.length = torch.where(ok, length, self.length)
         self.direction = torch.where(ok.unsqueeze(1), direction, self.direction)
         self.gain = torch.where(ok, torch.linalg.vecdot(slopes.gradient, direction), self.gain)
         self.sink_rate = torch.where(ok, torch.linalg.vecdot(slopes.sink_row, direction), self.sink_rate)

@@ -100,7 +100,7 @@ def solve_problem(
         zero = torch.zeros_like(problem.mass)
         count = torch.zeros_like(zero, dtype=torch.int64)
         return problem.result(problem.cost.clone(), zero, count, count == 0)
-    dual = Dual(problem, epsilon=epsilon, kl_weight=kl_weight, fixed=fixed)
+    dual = Dual(problem, epsilon=epsilon, kl_weight=kl_weight, tol=tol, fixed=fixed)
     state = ascend(dual, tol=tol, max_evaluations=max_evaluations)
     dual.kernel.follow(state.potential, state.heat)
     plan = dual.plan(state.potential, state.sink)
