@@ -20,7 +20,7 @@ from sksurv_tta.evaluation.comparison import Comparison
 from sksurv_tta.evaluation.fitting import random_state_parameters
 from sksurv_tta.evaluation.folds import Split, check_disjoint, fold_table, resolve_folds
 from sksurv_tta.evaluation.outcomes import outcome_fields
-from sksurv_tta.evaluation.scoring import check_metrics, metrics_of_record, prediction_times
+from sksurv_tta.evaluation.scoring import brier_of_record, check_metrics, metrics_of_record, prediction_times
 from sksurv_tta.evaluation.tasks import AS_GIVEN, QUANTILES, Task, run_task
 from sksurv_tta.exceptions import CohortError, FoldError
 
@@ -213,8 +213,8 @@ def _with_digests(tasks: Sequence[Task], data: str, fold_times: Sequence[NDArray
     known: dict[int, str] = {}
     named = []
     for task in tasks:
-        model = known.setdefault(id(task.estimator), "") or model_digest(task.estimator)
-        known[id(task.estimator)] = model
+        model = known.get(id(task.estimator)) or model_digest(task.estimator)
+        known[id(task.estimator)] = model  # the folds of a model share its estimator
         digest = fit_digest(
             model, data, train=task.train, test=task.test, seed=task.seed, times=fold_times[task.fold]
         )
@@ -260,7 +260,7 @@ def _prediction_table(
     for record in records:
         if record["risk"] is None:
             continue
-        test = splits[record["fold"]][1]
+        train, test = splits[record["fold"]]
         part = {
             "id": ids[test],
             **{key: record[key] for key in ("model", "seed", "fold")},
@@ -268,6 +268,7 @@ def _prediction_table(
             "event": event[test],
             "time": time[test],
             "risk": np.asarray(record["risk"], dtype=float),
+            "brier": brier_of_record(record, y_train=y[train], y_test=y[test]),
         }
         for name in QUANTILES:
             part["threshold" if name == "median" else f"threshold_{name}"] = record["thresholds"][name]
@@ -275,7 +276,7 @@ def _prediction_table(
             kept = np.asarray(record["survival"], dtype=float)[:, -len(times) :]
             part.update({f"survival@{t:g}": column for t, column in zip(times, kept.T, strict=True)})
         parts.append(pd.DataFrame(part))
-    columns = ["id", "model", "seed", "fold", "site", "event", "time", "risk", "threshold"]
+    columns = ["id", "model", "seed", "fold", "site", "event", "time", "risk", "brier", "threshold"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 

@@ -36,8 +36,8 @@ class Comparison:
         empty), time_lower, time_upper, n_patients, n_events, n_pairs.
     predictions : DataFrame
         Out-of-fold risks, one row for each patient, model and seed: id, model, seed, fold, site, event,
-        time, risk, threshold (median of the training risks) and threshold_q25, _q33, _q67, _q75, and
-        survival@t for each chosen time t.
+        time, risk, brier (the patient's part of the integrated Brier score), threshold (median of the
+        training risks) and threshold_q25, _q33, _q67, _q75, and survival@t for each chosen time t.
     folds : DataFrame
         Size, events, pairs, sites and common time range of each fold.
     fits : DataFrame
@@ -78,24 +78,31 @@ class Comparison:
         return Resamples(self._y, self.splits, n_resamples=self._n_resamples, random_state=self._random_state)
 
     @cached_property
-    def _risks(self) -> dict[str, list[NDArray]]:
-        """Risks (n_seeds, n_test) of each model and fold; seeds with a risk that is not finite left out."""
-        risks = {model: [np.empty((0, len(test))) for _, test in self.splits] for model in self.models}
+    def _resampled_values(self) -> dict[str, dict[str, list[NDArray]]]:
+        """For each metric that can be resampled the numbers of the patients, by model and fold."""
+        risks = self._by_fold("risk")
+        return {"c_index": risks, "c_index_uno": risks, "brier_integrated": self._by_fold("brier")}
+
+    def _by_fold(self, column: str) -> dict[str, list[NDArray]]:
+        """Values (n_seeds, n_test) of each model and fold; seeds with one that is not finite left out."""
+        values = {model: [np.empty((0, len(test))) for _, test in self.splits] for model in self.models}
         for (model, fold), rows in self.predictions.groupby(["model", "fold"], sort=False):
-            by_seed = np.array([group["risk"].to_numpy() for _, group in rows.groupby("seed", sort=False)])
-            risks[str(model)][int(str(fold))] = by_seed[np.isfinite(by_seed).all(axis=1)]
-        return risks
+            by_seed = np.array([group[column].to_numpy() for _, group in rows.groupby("seed", sort=False)])
+            values[str(model)][int(str(fold))] = by_seed[np.isfinite(by_seed).all(axis=1)]
+        return values
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per model and metric: mean, sd, interval, pooled; see the user guide for each column.
+        """One row per model and metric: mean, sd, interval, pooled index, and why values are missing.
 
         Mean and sd (n - 1) are over folds after averaging over seeds; lower and upper are the 95 %
-        bootstrap interval over patients within folds; pooled is Harrell's index over the comparable pairs
-        of all folds together.
+        bootstrap interval over patients within folds, for the concordance indices and the Brier score;
+        pooled is Harrell's index over the comparable pairs of all folds together.
         """
         seconds = self.fits.groupby("model", sort=False)["fit_seconds"].mean()
-        return summary_table(self.table, risks=self._risks, resamples=self._resamples, seconds=seconds)
+        return summary_table(
+            self.table, values=self._resampled_values, resamples=self._resamples, seconds=seconds
+        )
 
     @cached_property
     def noise_floor(self) -> pd.DataFrame:
@@ -122,7 +129,9 @@ class Comparison:
         """
         reference = self.models[0] if reference is None else reference
         self._check_model(reference)
-        return paired_table(self.table, reference=reference, risks=self._risks, resamples=self._resamples)
+        return paired_table(
+            self.table, reference=reference, values=self._resampled_values, resamples=self._resamples
+        )
 
     def of_model(self, model: str, *, seed: int | None = None) -> pd.DataFrame:
         """Predictions of one model and one seed.

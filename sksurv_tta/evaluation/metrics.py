@@ -18,11 +18,13 @@ from sksurv.metrics import (
     cumulative_dynamic_auc,
     integrated_brier_score,
 )
+from sksurv.nonparametric import CensoringDistributionEstimator
 
 from sksurv_tta.evaluation.outcomes import censor_at, outcome_fields, outcome_sizes, valid_time_range
 
 __all__ = [
     "MetricValue",
+    "brier_contributions",
     "brier_integrated",
     "concordance_index",
     "concordance_index_uno",
@@ -254,3 +256,41 @@ def brier_integrated(
     used = times[keep]
     value = integrated_brier_score(_structured(y_train), followed, survival[:, keep], used)
     return MetricValue(float(value), time_range=(float(used[0]), float(used[-1])), **outcome_sizes(followed))
+
+
+def brier_contributions(
+    y_train: NDArray, y_test: NDArray, survival: ArrayLike, *, times: ArrayLike
+) -> NDArray[np.float64]:
+    """What each test patient adds to the integrated Brier score; their mean is the score.
+
+    Lets the score be resampled over patients without computing it again.
+
+    Parameters
+    ----------
+    y_train, y_test, survival, times
+        As for :func:`brier_integrated`.
+
+    Returns
+    -------
+    ndarray of shape (n_test,)
+        NaN where the score is missing.
+    """
+    if brier_integrated(y_train, y_test, survival, times=times).is_missing:
+        return np.full(len(y_test), np.nan)
+    lower, upper = valid_time_range(y_train, y_test)
+    all_times = np.asarray(times, dtype=float)
+    keep = (all_times >= lower) & (all_times < upper)
+    used, probability = all_times[keep], np.asarray(survival, dtype=float)[:, keep]
+    event, time = outcome_fields(censor_at(y_test, outcome_fields(y_train)[1].max()))
+    censoring = CensoringDistributionEstimator().fit(_structured(y_train))
+    weight_at_own = _inverse(censoring.predict_proba(time))[:, np.newaxis]
+    weight_at_time = _inverse(censoring.predict_proba(used))
+    died = event[:, np.newaxis] & (time[:, np.newaxis] <= used)
+    alive = time[:, np.newaxis] > used
+    error = probability**2 * died * weight_at_own + (1 - probability) ** 2 * alive * weight_at_time
+    return np.trapezoid(error, used, axis=1) / (used[-1] - used[0])
+
+
+def _inverse(probability: NDArray) -> NDArray[np.float64]:
+    # 0 where nobody can be under observation any more, as in scikit-survival
+    return np.divide(1.0, probability, out=np.zeros(len(probability)), where=probability > 0)

@@ -1,4 +1,4 @@
-"""From the record of a fit to rows of the tidy table of metrics."""
+"""From the record of a fit to its metrics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sksurv_tta.evaluation.calibration import calibration_error, calibration_slope
 from sksurv_tta.evaluation.metrics import (
     MetricValue,
+    brier_contributions,
     brier_integrated,
     concordance_index,
     concordance_index_uno,
@@ -19,7 +20,7 @@ from sksurv_tta.evaluation.metrics import (
     missing,
 )
 
-__all__ = ["METRICS", "check_metrics", "metrics_of_record", "prediction_times"]
+__all__ = ["METRICS", "brier_of_record", "check_metrics", "metrics_of_record", "prediction_times"]
 
 METRICS = ("c_index", "c_index_uno", "auc_mean", "brier_integrated", "auc_at", "calibration")
 AT_TIMES = ("auc_at", "calibration")
@@ -138,3 +139,24 @@ def _of_survival(
         values[f"calibration_slope@{time:g}"] = calibration_slope(y_test, column, time=time)
         values[f"calibration_error@{time:g}"] = calibration_error(y_test, column, time=time)
     return values
+
+
+def brier_of_record(record: Mapping[str, Any], *, y_train: NDArray, y_test: NDArray) -> NDArray[np.float64]:
+    """What each test patient adds to the integrated Brier score of one fit.
+
+    Parameters
+    ----------
+    record : mapping
+        From ``run_task``.
+    y_train, y_test : structured arrays
+
+    Returns
+    -------
+    ndarray of shape (n_test,)
+        NaN where there is no score.
+    """
+    if record["survival"] is None:
+        return np.full(len(y_test), np.nan)
+    grid = evaluation_times(y_train)
+    survival = np.asarray(record["survival"], dtype=float)[:, : len(grid)]
+    return brier_contributions(y_train, y_test, survival, times=grid)

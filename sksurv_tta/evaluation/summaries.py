@@ -19,8 +19,9 @@ from sksurv_tta.evaluation.intervals import (
 
 __all__ = ["Resamples", "fold_means", "paired_table", "summary_table"]
 
-CONCORDANCES = ("c_index", "c_index_uno")
-Risks = Sequence[NDArray]  # for each fold (n_seeds, n_test); n_seeds = 0 where the model failed
+OfFolds = Sequence[NDArray]  # for each fold (n_seeds, n_test); n_seeds = 0 where the model failed
+# metric -> model -> the patients' numbers: risks, or parts of the Brier score
+Values = Mapping[str, Mapping[str, OfFolds]]
 
 
 class Resamples:
@@ -42,16 +43,21 @@ class Resamples:
             "c_index_uno": [fold_pairs(y[test], y_train=y[train]) for train, test in splits],
         }
 
-    def fold_values(self, metric: str, risks: Risks) -> NDArray[np.float64]:
-        """Index of each resample and fold, (n_resamples, n_folds); NaN for folds without risks."""
-        values = np.full((len(self.counts[0]), len(risks)), np.nan)
-        for k, risk in enumerate(risks):
-            if len(risk):
-                fold = [self.pairs[metric][k]], [risk]
-                values[:, k] = bootstrap_concordance(*fold, counts=[self.counts[k]])[:, 0]
-        return values
+    def fold_values(self, metric: str, values: OfFolds) -> NDArray[np.float64]:
+        """Metric of each resample and fold, (n_resamples, n_folds); NaN for folds without values."""
+        drawn = np.full((len(self.counts[0]), len(values)), np.nan)
+        for k, of_fold in enumerate(values):
+            if not len(of_fold):
+                continue
+            counts = self.counts[k]
+            if metric in self.pairs:
+                pairs = [self.pairs[metric][k]]
+                drawn[:, k] = bootstrap_concordance(pairs, [of_fold], counts=[counts])[:, 0]
+            else:
+                drawn[:, k] = counts @ np.mean(of_fold, axis=0) / counts.shape[1]
+        return drawn
 
-    def pooled(self, risks: Risks) -> float:
+    def pooled(self, risks: OfFolds) -> float:
         """Harrell's index over the comparable pairs of all folds together, averaged over seeds."""
         right, total = 0.0, 0.0
         for pairs, risk in zip(self.pairs["c_index"], risks, strict=True):
@@ -80,14 +86,15 @@ def fold_means(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary_table(
-    table: pd.DataFrame, *, risks: Mapping[str, Risks], resamples: Resamples, seconds: pd.Series
+    table: pd.DataFrame, *, values: Values, resamples: Resamples, seconds: pd.Series
 ) -> pd.DataFrame:
     """One row for each model and metric.
 
     Parameters
     ----------
     table : DataFrame
-    risks : dict of model to risks of each fold
+    values : mapping of metric to model to arrays of the folds
+        Risks, or parts of the Brier score, of the patients; for the metrics that can be resampled.
     resamples : Resamples
     seconds : Series
         Mean time of a fit for each model.
@@ -96,22 +103,22 @@ def summary_table(
     -------
     DataFrame
         Columns model, metric, mean (over folds), sd (over folds, n - 1), lower and upper (95 %
-        bootstrap interval of the mean over folds, for the concordance indices), pooled (Harrell's index
-        only), n_folds, n_missing (fits without a value), n_seeds, fit_seconds and reason (why values are
+        bootstrap interval of the mean over folds, for the concordance indices and the Brier score),
+        pooled (Harrell's index only), n_folds, n_missing (fits without a value), n_seeds, fit_seconds and reason (why values are
         missing).
     """
     rows = []
     means = fold_means(table)
     for model, metric in means.index.tolist():
-        values = means.loc[(model, metric)]
+        of_folds = means.loc[(model, metric)]
         of_metric = table[(table["model"] == model) & (table["metric"] == metric)]
-        there = values.dropna()
+        there = of_folds.dropna()
         lower, upper, pooled = float("nan"), float("nan"), float("nan")
-        if metric in CONCORDANCES:
-            drawn = resamples.fold_values(metric, risks[model])
+        if metric in values:
+            drawn = resamples.fold_values(metric, values[metric][model])
             lower, upper = percentile_interval(mean_over_folds(drawn))
         if metric == "c_index":
-            pooled = resamples.pooled(risks[model])
+            pooled = resamples.pooled(values["c_index"][model])
         reasons = dict.fromkeys(of_metric.loc[of_metric["reason"] != "", "reason"])
         rows.append(
             {
@@ -133,7 +140,7 @@ def summary_table(
 
 
 def paired_table(
-    table: pd.DataFrame, *, reference: str, risks: Mapping[str, Risks], resamples: Resamples
+    table: pd.DataFrame, *, reference: str, values: Values, resamples: Resamples
 ) -> pd.DataFrame:
     """Differences of every model to a reference on the same folds.
 
@@ -141,7 +148,8 @@ def paired_table(
     ----------
     table : DataFrame
     reference : str
-    risks : dict of model to risks of each fold
+    values : mapping of metric to model to arrays of the folds
+        Risks, or parts of the Brier score, of the patients; for the metrics that can be resampled.
     resamples : Resamples
 
     Returns
@@ -151,18 +159,18 @@ def paired_table(
         (n - 1), lower and upper (95 % paired bootstrap interval: both models on the same resampled
         patients), share_above (part of the resamples with a difference above 0), n_folds (with both
         values) and n_folds_above. Bootstrap columns are NaN for metrics other than the concordance
-        indices.
+        indices and the Brier score.
     """
     means = fold_means(table)
     rows = []
     for model, metric in means.index.tolist():
-        values = means.loc[(model, metric)]
+        of_folds = means.loc[(model, metric)]
         if model == reference:
             continue
-        difference = (values - means.loc[(reference, metric)]).dropna()
+        difference = (of_folds - means.loc[(reference, metric)]).dropna()
         drawn = np.empty(0)
-        if metric in CONCORDANCES:
-            both = [resamples.fold_values(metric, risks[name]) for name in (model, reference)]
+        if metric in values:
+            both = [resamples.fold_values(metric, values[metric][name]) for name in (model, reference)]
             drawn = mean_over_folds(both[0] - both[1])
             drawn = drawn[np.isfinite(drawn)]
         lower, upper = percentile_interval(drawn)

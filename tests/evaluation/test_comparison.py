@@ -34,7 +34,7 @@ def test_the_pooled_index_weighs_folds_by_their_comparable_pairs(comparison):
 
 def test_the_interval_is_the_spread_of_means_of_resampled_folds(comparison):
     row = comparison.summary.set_index(["model", "metric"]).loc[("right", "c_index")]
-    resamples, risks = comparison._resamples, comparison._risks["right"]
+    resamples, risks = comparison._resamples, comparison._resampled_values["c_index"]["right"]
     means = []
     for b in range(200):
         of_folds = []
@@ -110,3 +110,14 @@ def test_an_unknown_model_is_named(comparison):
         comparison.paired("other")
     with pytest.raises(ValueError, match="no model 'other'"):
         comparison.risk_groups("other")
+
+
+def test_the_brier_score_is_the_mean_of_its_parts_and_has_an_interval(comparison):
+    rows = comparison.table.query("metric == 'brier_integrated' and model == 'right'")
+    parts = comparison.of_model("right").groupby("fold")["brier"].mean()
+    np.testing.assert_allclose(rows["value"], parts, rtol=1e-12)
+    row = comparison.summary.set_index(["model", "metric"]).loc[("right", "brier_integrated")]
+    assert row["lower"] < row["mean"] < row["upper"]
+    assert np.isnan(row["pooled"])
+    better = comparison.paired("weak").set_index(["model", "metric"]).loc[("right", "brier_integrated")]
+    assert better["upper"] < 0

@@ -9,7 +9,7 @@ from sksurv.metrics import (
 from sksurv.util import Surv
 
 from sksurv_tta.evaluation import brier_integrated, concordance_index, concordance_index_uno, dynamic_auc
-from sksurv_tta.evaluation.metrics import evaluation_times, missing
+from sksurv_tta.evaluation.metrics import brier_contributions, evaluation_times, missing
 
 
 def exponential_survival(risk, times):
@@ -143,3 +143,15 @@ def test_a_missing_value_still_says_how_large_the_test_set_was(draw_outcome):
     y, _ = draw_outcome(20, 0)
     value = missing("why", y)
     assert (value.n_patients, value.n_events) == (20, y["event"].sum())
+
+
+@pytest.mark.parametrize("beyond", [0.0, 40.0])
+def test_the_mean_of_the_contributions_is_the_brier_score(draw_outcome, beyond):
+    train, _ = draw_outcome(80, 0)
+    test, risk = draw_outcome(60, 1, beyond=beyond)
+    times = np.linspace(1, 60, 40)
+    survival = exponential_survival(risk, times)
+    score = brier_integrated(train, test, survival, times=times)
+    parts = brier_contributions(train, test, survival, times=times)
+    assert parts.mean() == pytest.approx(score.value, rel=1e-12)
+    assert np.isnan(brier_contributions(train, test, survival[:, :1], times=times[:1])).all()
