@@ -60,7 +60,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "pathways": [str, PathLike, Mapping, None],
-        "loss": [StrOptions({"cox", "discrete"})],
+        "loss": [StrOptions({"cox", "discrete", "nll"})],
         "n_time_bins": [Interval(Integral, 2, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],

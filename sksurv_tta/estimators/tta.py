@@ -115,8 +115,8 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         Co-attention layers over the tokens of all modalities.
     dropout : float, default=0.3
         In the encoders, on the attention layers' residual branches and before the risk head.
-    loss : {"cox", "discrete"}, default="cox"
-        Cox partial likelihood, Eq. (56), or discrete-time hazards, Eq. (55).
+    loss : {"cox", "discrete", "nll"}, default="cox"
+        Cox partial likelihood, Eq. (56), or discrete-time hazards, Eq. (55), also known as "nll".
     n_time_bins : int, default=4
         Time bins of ``loss="discrete"``: quantiles of the training events.
     max_epochs : int, default=30
