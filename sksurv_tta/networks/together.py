@@ -152,13 +152,19 @@ class PrototypeAssignment(nn.Module):
             return [self._transport([rows], mass)[0] for rows in logits]
         return self._transport(logits, mass)
 
-    def _transport(self, logits: Sequence[Ragged], mass: float) -> list[Ragged]:
+    @torch.no_grad()
+    def _plan(self, cost: Tensor, mass: float, mask: Tensor) -> Tensor:
         assert self.assignment is not None  # noqa: S101 - for the type checker; callers have looked
+        # Autocast would run the solver's own products in half precision: it then does not converge.
+        with torch.autocast(cost.device.type, enabled=False):
+            return self.assignment(cost, mass, mask).plan
+
+    def _transport(self, logits: Sequence[Ragged], mass: float) -> list[Ragged]:
         costs, masks = zip(
             *(pad(rows.with_values(assignment_cost(rows.values))) for rows in logits), strict=True
         )
         mask = torch.cat(masks, dim=1)  # (n_patients, sum of the modalities' longest)
-        plan = self.assignment(torch.cat(costs, dim=1), mass, mask).plan
+        plan = self._plan(torch.cat(costs, dim=1), mass, mask)
         per_token = plan * mask.sum(dim=1)[:, None, None]
         parts = per_token.split([cost.shape[1] for cost in costs], dim=1)
         return [
@@ -198,7 +204,6 @@ class PrototypeAssignment(nn.Module):
 
     def _view_agreement(self, modality: int, bags: Sequence[Tensor], mass: float) -> Tensor:
         """Agreement of two random views of each bag in each head: (n_bags, n_heads)."""
-        assert self.assignment is not None  # noqa: S101 - for the type checker
         device = bags[0].device
         subsets = [bag[random_rows(len(bag), MAX_VIEW_TOKENS, device)] for bag in bags]
         views, start = [], 0
@@ -213,11 +218,9 @@ class PrototypeAssignment(nn.Module):
         view_logits = logits[rows.squeeze(2)].transpose(1, 2)  # (2 * n_bags, n_heads, longest, K)
         n_views, n_heads, longest, _ = view_logits.shape
         per_head_mask = mask.unsqueeze(1).expand(-1, n_heads, -1)
-        with torch.no_grad():
-            plan = self.assignment(
-                assignment_cost(view_logits).flatten(0, 1), mass, per_head_mask.reshape(-1, longest)
-            ).plan
-            masses = plan.sum(dim=1).view(2, n_views // 2, n_heads, -1)
+        cost = assignment_cost(view_logits).flatten(0, 1)
+        plan = self._plan(cost, mass, per_head_mask.reshape(-1, longest))
+        masses = plan.sum(dim=1).view(2, n_views // 2, n_heads, -1)
         probabilities = view_logits.softmax(dim=-1) * mask[:, None, :, None]
         means = probabilities.sum(dim=2) / mask.sum(dim=1)[:, None, None]
         return agreement_loss(masses, means.view_as(masses))
