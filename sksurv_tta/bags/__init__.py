@@ -5,7 +5,7 @@ from sksurv_tta.bags.bag import Bag, infer_patch_size, read_bag
 from sksurv_tta.bags.folders import read_bag_folder
 from sksurv_tta.bags.packed import is_packed, is_store
 from sksurv_tta.bags.readers import SlideHeader, read_header
-from sksurv_tta.bags.sources import slide_id
+from sksurv_tta.bags.slide_files import slide_id
 from sksurv_tta.bags.store import open_store, read_packed, write_store
 
 __all__ = [

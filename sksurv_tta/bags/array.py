@@ -19,7 +19,7 @@ from pandas.api.indexers import check_array_indexer
 from sksurv_tta.bags.bag import Bag, _array_source
 from sksurv_tta.bags.guards import naming
 from sksurv_tta.bags.packed import StoreSource, open_rows
-from sksurv_tta.bags.sources import FilesSource
+from sksurv_tta.bags.slide_files import FilesSource
 from sksurv_tta.exceptions import BagFileError, listing
 
 __all__ = ["BagArray", "BagDtype"]

@@ -10,7 +10,8 @@ import numpy as np
 
 from sksurv_tta.bags import guards
 from sksurv_tta.bags.guards import naming
-from sksurv_tta.bags.sources import ArraySource, FilesSource, Rows, Source, n_chosen
+from sksurv_tta.bags.slide_files import FilesSource
+from sksurv_tta.bags.sources import ArraySource, Rows, Source, n_chosen
 from sksurv_tta.exceptions import BagFileError, listing
 
 __all__ = ["Bag", "infer_patch_size", "read_bag"]

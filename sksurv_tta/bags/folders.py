@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sksurv_tta.bags import guards
 from sksurv_tta.bags.readers import SUFFIXES
-from sksurv_tta.bags.sources import slide_id
+from sksurv_tta.bags.slide_files import slide_id
 from sksurv_tta.exceptions import BagFileError, listing
 
 __all__ = ["read_bag_folder"]
