@@ -79,8 +79,8 @@ def digest(content: Any, tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def _dump(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+def _dump(content: Any, *, sort_keys: bool = True) -> bytes:
+    return json.dumps(content, sort_keys=sort_keys, separators=(",", ":"), allow_nan=False).encode()
 
 
 def pack(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
@@ -103,7 +103,8 @@ def pack(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     foreign = sorted({str(t.dtype) for t in own.values()} - {str(dtype) for dtype in DTYPES.values()})
     if foreign:
         raise ValueError(f"Tensors of type {', '.join(foreign)} cannot be stored.")
-    document = _dump({"content": content, "sha256": digest(content, own)})
+    # In the order given: that of a history's entries becomes that of its columns.
+    document = _dump({"content": content, "sha256": digest(content, own)}, sort_keys=False)
     if len(document) > MAX_DOCUMENT_BYTES:
         raise ValueError(
             f"What describes the model takes {len(document):,} bytes; {MAX_DOCUMENT_BYTES:,} are allowed. "

@@ -1,0 +1,82 @@
+"""Kill -9 at any moment costs at most an epoch, and never a bit of the result."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+N_TRIALS = int(os.environ.get("SKSURV_TTA_KILL_TRIALS", "5"))
+KILLS_PER_TRIAL = 3
+
+
+def test_two_undisturbed_trainings_have_the_same_digest(trainings, undisturbed, tmp_path):
+    assert trainings.run(tmp_path)["digest"] == undisturbed["digest"]
+
+
+@pytest.mark.parametrize("moment", [(1, 0), (1, 2), (3, 1), (5, 0), (5, 2)], ids=str)
+def test_killed_in_a_step(trainings, undisturbed, tmp_path, moment):
+    assert trainings.run(tmp_path, moment=moment)["code"] == -signal.SIGKILL
+    saved = sorted(path.name for path in tmp_path.glob("*/epoch-*.safetensors"))
+    assert saved == [f"epoch-{n:05d}.safetensors" for n in range(1, moment[0])][-2:]
+    assert trainings.run(tmp_path)["digest"] == undisturbed["digest"]
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [
+        ("fsync", 2, True),  # the first is the lock file's
+        ("fsync", 2, False),
+        ("replace", 1, True),
+        ("replace", 1, False),
+        ("fsync", 5, False),
+        ("replace", 3, True),
+        ("unlink", 1, True),
+        ("replace", 5, False),
+    ],
+    ids=lambda writer: f"{'before' if writer[2] else 'after'}-{writer[0]}-{writer[1]}",
+)
+def test_killed_inside_the_writer(trainings, undisturbed, tmp_path, writer):
+    assert trainings.run(tmp_path, writer=writer)["code"] == -signal.SIGKILL
+    answer = trainings.run(tmp_path)
+    assert answer["digest"] == undisturbed["digest"]
+    assert not answer["warnings"]
+    assert not list(tmp_path.glob("*/.*"))  # no half-written file is left
+
+
+def test_killed_at_random_moments(trainings, undisturbed, tmp_path, record_property):
+    chance = random.Random(0)  # noqa: S311 - not for secrets
+    n_kills = 0
+    for trial in range(N_TRIALS):
+        folder = tmp_path / str(trial)
+        for _ in range(KILLS_PER_TRIAL):
+            training = trainings.start(folder)
+            time.sleep(chance.uniform(0, 1.1 * undisturbed["seconds"]))
+            n_kills += trainings.finish(training, signal=signal.SIGKILL)["code"] == -signal.SIGKILL
+        assert trainings.run(folder)["digest"] == undisturbed["digest"]
+    record_property("kills", n_kills)
+    assert n_kills >= min(10, N_TRIALS)
+
+
+def test_an_interruption_keeps_the_last_epoch_and_leaves_nothing_fitted(trainings, undisturbed, tmp_path):
+    training = trainings.start(tmp_path, moment=(3, 1), action="sleep")
+    trainings.until_reached(training)
+    answer = trainings.finish(training, signal=signal.SIGINT)
+    assert answer["error"] == "KeyboardInterrupt"
+    assert not answer["fitted"]
+    assert (next(tmp_path.iterdir()) / "epoch-00002.safetensors").exists()
+    assert not (next(tmp_path.iterdir()) / "lock").exists()
+    assert trainings.run(tmp_path)["digest"] == undisturbed["digest"]
+
+
+def test_two_trainings_cannot_share_a_folder(trainings, undisturbed, tmp_path):
+    first = trainings.start(tmp_path, moment=(2, 0), action="sleep")
+    trainings.until_reached(first)
+    second = trainings.run(tmp_path)
+    assert second["error"] == "CheckpointInUseError"
+    assert f"process {first[0]} on host {os.uname().nodename}" in second["message"]
+    other = trainings.run(tmp_path, seed=1)  # another training is no rival
+    assert other["fitted"]
+    trainings.finish(first, signal=signal.SIGKILL)
+    assert trainings.run(tmp_path)["digest"] == undisturbed["digest"]  # the dead one's lock is taken over
