@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from sksurv.util import check_array_survival
 
+from sksurv_tta.evaluation.baseline_hazard import BaselineHazardMixin
 from sksurv_tta.evaluation.cox import fit_cox
 from sksurv_tta.evaluation.fitting import predicted_risk, site_parameters
-from sksurv_tta.evaluation.penalised import BaselineHazardMixin
 
 __all__ = ["LateFusion"]
 

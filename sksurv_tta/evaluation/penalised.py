@@ -1,4 +1,4 @@
-"""Penalised Cox models whose penalty is chosen inside the training rows, and their baseline hazard."""
+"""Penalised Cox models whose penalty is chosen inside the training rows."""
 
 from __future__ import annotations
 
@@ -14,66 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from sksurv.base import SurvivalAnalysisMixin
 from sksurv.linear_model import CoxnetSurvivalAnalysis
-from sksurv.linear_model.coxph import BreslowEstimator
 from sksurv.util import check_array_survival
 
+from sksurv_tta.evaluation.baseline_hazard import BaselineHazardMixin
 from sksurv_tta.evaluation.cox import fit_cox, partial_log_likelihood
 from sksurv_tta.evaluation.features import standardise_and_clip
 from sksurv_tta.evaluation.inner_folds import inner_folds
 from sksurv_tta.evaluation.intervals import fold_pairs
 from sksurv_tta.exceptions import TrainingWarning
 
-__all__ = ["BaselineHazardMixin", "ElasticNetCox", "RidgeCox"]
+__all__ = ["ElasticNetCox", "RidgeCox"]
 
 RIDGE_ALPHAS = (30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
-
-
-class BaselineHazardMixin(SurvivalAnalysisMixin):
-    """Survival functions of a model that predicts log risks, by Breslow's estimator."""
-
-    _predict_risk_score = True
-    _breslow: BreslowEstimator
-
-    def _fit_baseline(self, log_risk: NDArray, event: NDArray, time: NDArray) -> None:
-        self._breslow = BreslowEstimator().fit(log_risk, event, time)
-        self.unique_times_ = self._breslow.unique_times_
-        self.cum_baseline_hazard_ = self._breslow.cum_baseline_hazard_
-        self.baseline_survival_ = self._breslow.baseline_survival_
-
-    def _log_risk(self, X: Any) -> NDArray[np.float64]:
-        return self.predict(X)
-
-    def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray:
-        """Survival function of each patient.
-
-        Parameters
-        ----------
-        X : as for predict
-        return_array : bool
-            An array of shape (n_patients, n_unique_times) instead of step functions.
-
-        Returns
-        -------
-        ndarray of StepFunction, or of float
-        """
-        return self._predict_survival_function(self._breslow, self._log_risk(X), return_array)
-
-    def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> NDArray:
-        """Cumulative hazard function of each patient.
-
-        Parameters
-        ----------
-        X : as for predict
-        return_array : bool
-            An array of shape (n_patients, n_unique_times) instead of step functions.
-
-        Returns
-        -------
-        ndarray of StepFunction, or of float
-        """
-        return self._predict_cumulative_hazard_function(self._breslow, self._log_risk(X), return_array)
 
 
 class _PenalisedCox(BaselineHazardMixin, BaseEstimator):

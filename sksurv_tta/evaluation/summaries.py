@@ -104,8 +104,8 @@ def summary_table(
     DataFrame
         Columns model, metric, mean (over folds), sd (over folds, n - 1), lower and upper (95 %
         bootstrap interval of the mean over folds, for the concordance indices and the Brier score),
-        pooled (Harrell's index only), n_folds, n_missing (fits without a value), n_seeds, fit_seconds and reason (why values are
-        missing).
+        pooled (Harrell's index only), n_folds, n_missing (fits without a value), n_seeds, fit_seconds
+        and reason (why values are missing).
     """
     rows = []
     means = fold_means(table)
