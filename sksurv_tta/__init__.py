@@ -6,7 +6,7 @@ The method "Together, Then Apart" with the conventions of scikit-learn and sciki
 from sksurv_tta._version import __version__
 from sksurv_tta.bags import Bag, BagArray, BagDtype
 from sksurv_tta.cohort import read_cohort
-from sksurv_tta.estimators import TTASurvivalEstimator
+from sksurv_tta.estimators import TTASurvivalEstimator, load_model
 from sksurv_tta.model_selection import SitePreservedKFold
 from sksurv_tta.pathways import read_gmt
 
@@ -17,6 +17,7 @@ __all__ = [
     "SitePreservedKFold",
     "TTASurvivalEstimator",
     "__version__",
+    "load_model",
     "read_cohort",
     "read_gmt",
 ]

@@ -4,4 +4,5 @@ import sys
 
 from sksurv_tta.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this file too, and must not run the command again
+    sys.exit(main())

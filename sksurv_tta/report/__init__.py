@@ -1,7 +1,8 @@
 """Results of an evaluation as files that speak for themselves."""
 
-from sksurv_tta.report.folder import write_results
+from sksurv_tta.report.folder import metrics_by_fold, write_results
 from sksurv_tta.report.run import RunDescription
+from sksurv_tta.report.tables import as_safe_csv, write_csv
 from sksurv_tta.report.text import summarise
 
-__all__ = ["RunDescription", "summarise", "write_results"]
+__all__ = ["RunDescription", "as_safe_csv", "metrics_by_fold", "summarise", "write_csv", "write_results"]

@@ -11,11 +11,15 @@ import pandas as pd
 
 from sksurv_tta.cohort import Cohort
 from sksurv_tta.evaluation import Comparison
-from sksurv_tta.model_selection import fold_labels, write_folds
 from sksurv_tta.report.run import RunDescription
+from sksurv_tta.report.tables import write_csv, write_text
 from sksurv_tta.report.text import summarise
 
-__all__ = ["write_results"]
+__all__ = ["metrics_by_fold", "write_results"]
+
+SIZES = {"n_patients": "patients", "n_events": "events", "n_pairs": "comparable_pairs"}
+INTERVAL = {"lower": "ci95_lower", "upper": "ci95_upper"}
+KEYS = ["model", "fold", "seed"]
 
 
 def write_results(
@@ -23,11 +27,11 @@ def write_results(
 ) -> None:
     """Write everything that an evaluation found.
 
-    ``folds.csv`` holds the fold in which each patient is tested, ``predictions.csv`` the out-of-fold
-    risk of each patient, ``metrics.csv`` one row per model, fold, seed and metric (with patients,
-    events and comparable pairs of the fold), ``summary.csv`` means with sd and intervals,
-    ``paired.csv`` differences to the first model, ``noise_floor.csv`` the spread of random scores,
-    ``fits.csv`` the seconds of each fit, ``run.json`` what was run and ``summary.txt`` the gist.
+    ``folds.csv`` holds the fold in which each patient is tested, ``predictions.csv`` the out-of-fold risk
+    of each patient, ``metrics.csv`` one row per model, fold and seed, ``summary.csv`` means with sd and
+    intervals, ``paired.csv`` differences to the first model, ``noise_floor.csv`` the spread of random
+    scores, ``fold_summary.csv`` the sizes of the folds, ``fits.csv`` the seconds of each fit, ``run.json``
+    what was run and ``summary.txt`` the gist.
 
     Parameters
     ----------
@@ -35,33 +39,63 @@ def write_results(
     cohort : Cohort
         The patients it was made on.
     directory : path-like
-        Made if it does not exist; files of these names are replaced.
+        Made if it does not exist; files of these names are replaced, each as a whole.
     description : RunDescription
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    labels = fold_labels(comparison.splits, len(cohort))
-    write_folds(folder / "folds.csv", cohort.ids, labels, sites=cohort.site)
     tables = {
+        "folds": _folds(comparison, cohort),
         "predictions": comparison.predictions,
-        "metrics": comparison.table,
-        "summary": comparison.summary,
-        "paired": comparison.paired(),
-        "noise_floor": comparison.noise_floor,
+        "metrics": metrics_by_fold(comparison.table),
+        "summary": comparison.summary.rename(columns=INTERVAL | {"reason": "why_missing"}),
+        "paired": comparison.paired().rename(columns=INTERVAL),
+        "noise_floor": comparison.noise_floor.rename(columns=INTERVAL),
         "fold_summary": comparison.folds,
-        "fits": comparison.fits,
+        # Whether a fit was taken over says something of the run that wrote the file, not of the fit.
+        "fits": comparison.fits.drop(columns="from_cache"),
     }
     for name, table in tables.items():
-        as_safe_csv(table).to_csv(folder / f"{name}.csv", index=False)
-    (folder / "run.json").write_text(json.dumps(description.as_dict(), indent=2) + "\n", encoding="utf-8")
-    (folder / "summary.txt").write_text(summarise(comparison, cohort) + "\n", encoding="utf-8")
+        write_csv(table, folder / f"{name}.csv")
+    write_text(json.dumps(description.as_dict(), indent=2) + "\n", folder / "run.json")
+    write_text(summarise(comparison, cohort) + "\n", folder / "summary.txt")
 
 
-def as_safe_csv(table: pd.DataFrame) -> pd.DataFrame:
-    """Quote text cells that a spreadsheet would take for a formula."""
-    text = table.select_dtypes(include=["object", "string"]).columns
-    safe = table.copy()
-    for name in text:
-        starts = safe[name].map(lambda cell: isinstance(cell, str) and cell[:1] in set("=+-@"))
-        safe[name] = np.where(starts, "'" + safe[name].astype(str), safe[name])
-    return safe
+def metrics_by_fold(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each model, fold and seed, one column for each metric.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``Comparison.table``: a row for each metric.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, fold, seed, patients, events and comparable_pairs (of the test fold), the metrics,
+        and why_missing, which explains empty cells.
+    """
+    harrell = table[table["metric"] == "c_index"].set_index(KEYS)
+    sizes = harrell[list(SIZES)].rename(columns=SIZES)
+    values = table.set_index([*KEYS, "metric"])["value"].unstack("metric")
+    unexplained = table[table["reason"] != ""]
+    reasons = unexplained["metric"] + ": " + unexplained["reason"]
+    why = reasons.groupby([unexplained[key] for key in KEYS]).agg("; ".join).rename("why_missing")
+    order = list(dict.fromkeys(table["metric"]))
+    wide = pd.concat([sizes, values.loc[sizes.index, order]], axis=1).join(why)
+    return wide.fillna({"why_missing": ""}).reset_index()
+
+
+def _folds(comparison: Comparison, cohort: Cohort) -> pd.DataFrame:
+    """Fold in which each patient is tested; -1 for those that are always in training."""
+    labels = np.full(len(cohort), -1)
+    for fold, (_, test) in enumerate(comparison.splits):
+        labels[test] = fold
+    sites = "" if cohort.site is None else cohort.site
+    table = pd.DataFrame({"id": cohort.ids, "site": sites, "fold": labels})
+    return table.sort_values(["fold", "id"], kind="stable")

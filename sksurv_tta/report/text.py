@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from sksurv_tta.cohort import Cohort
 from sksurv_tta.evaluation import Comparison
@@ -23,37 +24,58 @@ def summarise(comparison: Comparison, cohort: Cohort) -> str:
     text : str
         A few lines; the tables hold everything else.
     """
-    summary = comparison.summary
-    rows = summary[summary["metric"] == "c_index"]
+    width = max(len(model) for model in comparison.models)
+    parts = [
+        [str(cohort), _describe_folds(comparison)],
+        _concordances(_of_harrell(comparison.summary), width),
+        [_describe_noise(comparison)],
+    ]
+    if len(comparison.models) > 1:
+        parts.append(_differences(_of_harrell(comparison.paired()), comparison.models[0], width))
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def _of_harrell(table: pd.DataFrame) -> list[dict]:
+    return table[table["metric"] == "c_index"].to_dict("records")
+
+
+def _describe_folds(comparison: Comparison) -> str:
     folds = comparison.folds
-    floor = float(comparison.noise_floor["sd"].iloc[-1])
-    lines = [
-        str(cohort),
-        f"{len(folds)} folds, events in the test folds: {', '.join(map(str, folds['n_events']))}",
-        "",
-        "Harrell's concordance index on test patients (mean over folds ± sd; 95 % interval over patients)",
-    ]
-    width = max(len(model) for model in rows["model"])
+    seeds = comparison.table["seed"].nunique()
+    repeated = f", {seeds} seeds per model" if seeds > 1 else ""
+    events = ", ".join(map(str, folds["n_events"]))
+    return f"{len(folds)} folds{repeated}; events among their test patients: {events}."
+
+
+def _concordances(rows: list[dict], width: int) -> list[str]:
+    lines = ["Harrell's concordance on test patients: mean over folds ± sd (95 % interval over patients)"]
+    for row in rows:
+        spread = f" ± {row['sd']:.3f}" if np.isfinite(row["sd"]) else ""
+        lines.append(
+            f"  {row['model']:<{width}}  {_number(row['mean'])}{spread}  ({_interval(row)})"
+            + (f"  missing in {row['n_missing']} fits: {row['reason']}" if row["n_missing"] else "")
+        )
+    return lines
+
+
+def _describe_noise(comparison: Comparison) -> str:
+    spread = float(comparison.noise_floor["sd"].iloc[-1])
+    return f"Random scores on these folds: 0.500, and by luck 95 % of them within ± {1.96 * spread:.3f}."
+
+
+def _differences(rows: list[dict], reference: str, width: int) -> list[str]:
+    lines = [f"Difference to {reference} on the same patients (95 % interval)"]
     lines += [
-        f"  {row.model:<{width}}  {row.mean:.3f} ± {row.sd:.3f}   {_interval(row.lower, row.upper)}"
-        for row in rows.itertuples()
+        f"  {row['model']:<{width}}  {row['difference']:+.3f}  ({_interval(row, sign='+')})" for row in rows
     ]
-    lines += ["", f"Random scores on these folds: 0.500, sd of the mean {floor:.3f}."]
-    paired = comparison.paired()
-    paired = paired[paired["metric"] == "c_index"] if "metric" in paired else paired
-    if len(paired):
-        reference = comparison.models[0]
-        lines += ["", f"Difference to {reference} on the same patients (95 % interval)"]
-        lines += [
-            f"  {row.model:<{width}}  {row.difference:+.3f}   {_interval(row.lower, row.upper, sign=True)}"
-            for row in paired.itertuples()
-            if row.model != reference
-        ]
-        lines.append("  An interval that contains 0 is no evidence for either model.")
-    return "\n".join(lines)
+    return [*lines, "An interval that contains 0 is no evidence for either model."]
 
 
-def _interval(lower: float, upper: float, *, sign: bool = False) -> str:
-    if not (np.isfinite(lower) and np.isfinite(upper)):
-        return "interval not available"
-    return f"{lower:+.3f} to {upper:+.3f}" if sign else f"{lower:.3f} to {upper:.3f}"
+def _number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "not available"
+
+
+def _interval(row: dict, sign: str = "") -> str:
+    if not (np.isfinite(row["lower"]) and np.isfinite(row["upper"])):
+        return "no interval"
+    return f"{row['lower']:{sign}.3f} to {row['upper']:{sign}.3f}"

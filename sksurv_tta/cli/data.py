@@ -1,0 +1,84 @@
+"""From options to a cohort, and what can be said about data and output before any model is fitted."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from sksurv_tta.cli.messages import say
+from sksurv_tta.cli.values import UsageError
+from sksurv_tta.cohort import Cohort, read_cohort
+from sksurv_tta.exceptions import OutcomeError
+from sksurv_tta.pathways import align_pathways, read_gmt
+
+__all__ = ["check_writable", "read_data", "read_pathways"]
+
+
+def read_data(options: argparse.Namespace) -> Cohort:
+    """Read the cohort that the options describe, and say what was read.
+
+    Parameters
+    ----------
+    options : Namespace
+        With ``bags``, ``outcomes``, ``id``, ``missing``, ``key`` and whatever else the command has.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to predict from.
+    CohortError
+        If the files cannot be used.
+    OutcomeError
+        If no patient has an event.
+    """
+    given = vars(options)
+    bags, expression = given["bags"], given.get("expression")
+    if not bags and expression is None:
+        raise UsageError("Give --bags, --expression or both.")
+    if given.get("pathways") is not None and expression is None:
+        raise UsageError("--pathways groups the genes of --expression, which is not given.")
+    cohort = read_cohort(
+        bags=bags[0] if bags and len(bags) == 1 else bags,
+        expression=expression,
+        outcomes=options.outcomes,
+        time=given.get("time"),
+        event=given.get("event"),
+        censored=given.get("censored"),
+        site=given.get("site"),
+        id=options.id,
+        missing=options.missing,
+        key=options.key,
+    )
+    say(str(cohort))
+    if cohort.y is not None and not cohort.y["event"].any():
+        raise OutcomeError(f"None of {len(cohort)} patients has an event, so there is nothing to learn from.")
+    return cohort
+
+
+def read_pathways(path: str | None, cohort: Cohort) -> dict[str, list[str]] | None:
+    """Pathway sets of a file, matched with the genes once: every complaint comes before the first fit.
+
+    Parameters
+    ----------
+    path : str or None
+    cohort : Cohort
+    """
+    if path is None:
+        return None
+    pathways = read_gmt(path)
+    align_pathways(pathways, cohort.genes)
+    return pathways
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder, and write to it, now rather than after hours of training.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b" ")

@@ -1,0 +1,165 @@
+"""``evaluate``: cross-validate models and write what was found."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sksurv_tta.cli.data import check_writable, read_data, read_pathways
+from sksurv_tta.cli.messages import note, say, workers_warn_readably
+from sksurv_tta.cli.values import UsageError, check_settings
+from sksurv_tta.cohort import Cohort
+from sksurv_tta.estimators import TTASurvivalEstimator
+from sksurv_tta.evaluation import Comparison, compare, get_model
+from sksurv_tta.exceptions import CohortWarning, FoldError
+from sksurv_tta.model_selection import predefined_folds, read_folds
+from sksurv_tta.report import RunDescription, summarise, write_results
+
+__all__ = ["build_models", "needed_data", "run_evaluate"]
+
+#: Options that must be given for a model, by the end of its name.
+NEEDS = {"-genes": ("--expression",), "-bags": ("--bags",), "-both": ("--bags", "--expression")}
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Cross-validate models on a cohort.
+
+    Parameters
+    ----------
+    options : Namespace
+    """
+    _check_needs(options)
+    settings = check_settings(options.settings)
+    check_writable(options.out)
+    cohort = read_data(options)
+    _warn_of_what_limits(cohort, options)
+    pathways = read_pathways(options.pathways, cohort)
+    models = build_models(options.models, pathways=pathways, settings=settings)
+    cv = options.n_folds if options.folds is None else _given_folds(options.folds, cohort)
+    comparison = _compare(models, cohort, cv, options)
+    description = RunDescription.of(
+        cohort, command=options.typed, options=vars(options), models=models, pathways=pathways
+    )
+    write_results(comparison, cohort, options.out, description=description)
+    say(summarise(comparison, cohort))
+    say(f"\nResults: {options.out}")
+
+
+def _compare(models: Mapping[str, Any], cohort: Cohort, cv: Any, options: argparse.Namespace) -> Comparison:
+    with workers_warn_readably():
+        comparison = compare(
+            models,
+            cohort.X,
+            cohort.y,
+            groups=cohort.site,
+            cv=cv,
+            times=options.times,
+            seeds=[options.random_state + number for number in range(options.seeds)],
+            ids=cohort.ids,
+            n_jobs=options.n_jobs,
+            random_state=options.random_state,
+            cache_dir=options.out / "cache",
+            verbose=0 if options.quiet else 1,
+        )
+    kept = int(comparison.fits["from_cache"].sum())
+    if kept:
+        note(f"{kept} of {len(comparison.fits)} fits were already in {options.out / 'cache'}.")
+    return comparison
+
+
+def build_models(
+    names: Sequence[str], *, pathways: Mapping[str, Sequence[str]] | None, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Models by name, the network in each of them with the settings.
+
+    Parameters
+    ----------
+    names : sequence of str
+    pathways : mapping of name to genes, or None
+    settings : mapping
+        Parameters of TTASurvivalEstimator.
+    """
+    built = {}
+    for name in names:
+        model = get_model(name, pathways=pathways)
+        nested = {"": model} | {f"{place}__": part for place, part in model.get_params(deep=True).items()}
+        networks = [place for place, part in nested.items() if isinstance(part, TTASurvivalEstimator)]
+        built[name] = model.set_params(
+            **{f"{place}{key}": value for place in networks for key, value in settings.items()}
+        )
+    return built
+
+
+def needed_data(model: str) -> tuple[str, ...]:
+    """Options without which a model has nothing to learn from.
+
+    Parameters
+    ----------
+    model : str
+        Its name.
+    """
+    if model == "fusion-ridge":
+        return NEEDS["-both"]
+    return next((needs for ending, needs in NEEDS.items() if model.endswith(ending)), ())
+
+
+def _check_needs(options: argparse.Namespace) -> None:
+    given = {"--bags": options.bags, "--expression": options.expression}
+    if not any(given.values()):
+        raise UsageError("Give --bags, --expression or both.")
+    lacking = [
+        f"{name} needs {option}"
+        for name in options.models
+        for option in needed_data(name)
+        if not given[option]
+    ]
+    if lacking:
+        raise UsageError(f"{'; '.join(lacking)}. Give it, or choose other --models.")
+    if options.settings and not any(name.startswith("tta") for name in options.models):
+        raise UsageError("--set is for the network, but none of --models is tta, tta-genes or tta-bags.")
+
+
+def _warn_of_what_limits(cohort: Cohort, options: argparse.Namespace) -> None:
+    """Say what makes the results of this run weaker than they look."""
+    if cohort.site is None:
+        warnings.warn(
+            "Without --site, patients of one hospital can be in training and test, which makes models look "
+            "better than they are on patients from elsewhere.",
+            CohortWarning,
+            stacklevel=2,
+        )
+    facts = cohort.summary()
+    for what, ending in [("bags", "-bags"), ("expression", "-genes")]:
+        lacking = int(facts.get(f"missing {what}", 0))
+        blind = [name for name in options.models if name.endswith(ending)]
+        if lacking and blind:
+            warnings.warn(
+                f"{lacking} of {len(cohort)} patients have no {'slides' if what == 'bags' else what}: for "
+                f"{', '.join(blind)} they are patients of average risk, which counts against these models. "
+                "--missing drop compares all models on the patients who have both.",
+                CohortWarning,
+                stacklevel=2,
+            )
+
+
+def _given_folds(folds: str, cohort: Cohort) -> Any:
+    """Folds of a column of the outcomes table, or of a file."""
+    if folds in cohort.table:
+        labels = cohort.table[folds].to_numpy()
+    elif Path(folds).is_file():
+        labels = read_folds(folds, cohort.ids, extra="ignore")
+    else:
+        raise FoldError(
+            f"--folds {folds}: there is no such file, and the outcomes table has no such column. It has "
+            f"{', '.join(map(str, cohort.table.columns))}."
+        )
+    splitter = predefined_folds(labels)
+    for number, (train, _) in enumerate(splitter.split(cohort.X, groups=cohort.site)):
+        if not np.any(cohort.y["event"][train]):
+            raise FoldError(f"--folds {folds}: the training patients of fold {number} have no event.")
+    return splitter

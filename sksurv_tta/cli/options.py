@@ -1,0 +1,107 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sksurv_tta.cli.values import setting, whole_number
+
+__all__ = ["add_bags", "add_outcome", "add_patients", "add_profiles", "add_quiet", "add_seed", "add_settings"]
+
+MISSING_HELP = (
+    "patients without slides or without expression: 'error' refuses and lists them; 'allow' keeps them (the "
+    "network works with what is there; a patient with neither is left out); 'drop' leaves them out "
+    "(default: %(default)s)"
+)
+
+
+def add_bags(group: Any, *, required: bool = False) -> None:
+    """--bags and --key."""
+    group.add_argument(
+        "--bags",
+        action="append",
+        required=required,
+        metavar="PATH",
+        help="features of the slides: a folder of .h5, .pt, .npy or .npz files, one per slide, as TRIDENT "
+        "and CLAM write them (may be repeated); a store made by 'pack'; or one packed .npz",
+    )
+    group.add_argument("--key", help="name of the features inside the feature files, if it is an unusual one")
+
+
+def add_profiles(group: Any, *, pathways: bool = True) -> None:
+    """--expression, and --pathways where a model is fitted."""
+    group.add_argument(
+        "--expression",
+        metavar="TABLE",
+        help="CSV, TSV or Parquet: a row per patient or sample, a column per gene (log-transformed values)",
+    )
+    if pathways:
+        group.add_argument(
+            "--pathways", metavar="GMT", help="file that groups the genes; without it all genes are one group"
+        )
+
+
+def add_patients(group: Any, *, missing: str, what: str = "and its outcome") -> None:
+    """--outcomes, --id and --missing."""
+    group.add_argument(
+        "--outcomes",
+        required=True,
+        metavar="TABLE",
+        help=f"CSV, TSV or Parquet: a row per patient {what} (or per slide, with a column slide_id). It says "
+        "who the patients are; bags and expression are joined by id",
+    )
+    group.add_argument(
+        "--id", metavar="COLUMN", help="column with the patient ids (default: the first of the usual names)"
+    )
+    group.add_argument("--missing", choices=["error", "allow", "drop"], default=missing, help=MISSING_HELP)
+
+
+def add_outcome(group: Any) -> None:
+    """--time, --event or --censored, and --site."""
+    group.add_argument(
+        "--time", required=True, metavar="COLUMN", help="time to the event or to the end of follow-up"
+    )
+    status = group.add_mutually_exclusive_group(required=True)
+    status.add_argument("--event", metavar="COLUMN", help="1 if the event happened, 0 if censored")
+    status.add_argument("--censored", metavar="COLUMN", help="1 if censored, 0 if the event happened")
+    group.add_argument(
+        "--site",
+        metavar="COLUMN",
+        help="hospital that the tissue came from, or 'tcga' to take it from TCGA barcodes. Sites are never "
+        "divided between training and test",
+    )
+
+
+def add_settings(group: Any) -> None:
+    """--set."""
+    group.add_argument(
+        "--set",
+        action="append",
+        type=setting,
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="parameter of TTASurvivalEstimator, for example --set max_epochs=50 (may be repeated)",
+    )
+
+
+def add_seed(group: Any, what: str) -> None:
+    """--random-state."""
+    group.add_argument(
+        "--random-state",
+        type=whole_number(at_least=0),
+        default=0,
+        metavar="N",
+        help=f"seed of {what}; the same seed gives the same results (default: %(default)s)",
+    )
+
+
+def add_quiet(group: Any) -> None:
+    """--quiet."""
+    group.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def add_out(group: Any, metavar: str, help: str, **more: Any) -> None:
+    """--out."""
+    group.add_argument("--out", type=Path, metavar=metavar, help=help, **more)

@@ -1,0 +1,66 @@
+"""``predict``: risks of patients from a saved model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sksurv_tta.cli.data import check_writable, read_data
+from sksurv_tta.cli.messages import say
+from sksurv_tta.cli.values import UsageError
+from sksurv_tta.cohort import BAG_COLUMN
+from sksurv_tta.estimators import load_model
+from sksurv_tta.exceptions import CohortError, listing
+from sksurv_tta.report import write_csv
+
+__all__ = ["run_predict"]
+
+
+def run_predict(options: argparse.Namespace) -> None:
+    """Predict risks and survival probabilities.
+
+    Parameters
+    ----------
+    options : Namespace
+    """
+    estimator = load_model(options.model)
+    times = _check_times(options.times or [], estimator)
+    if options.out.is_dir():
+        raise UsageError(f"--out {options.out} is a folder; give the name of a CSV file.")
+    check_writable(options.out.parent)
+    cohort = read_data(options)
+    X = _as_fitted(cohort.X, estimator)
+    table = pd.DataFrame({"id": cohort.ids, "risk": estimator.predict(X)})
+    if times:
+        functions = estimator.predict_survival_function(X)
+        for time in times:
+            table[f"survival@{time:g}"] = np.array([float(function(time)) for function in functions])
+    write_csv(table, options.out)
+    say(f"Predictions: {options.out} ({len(table)} patients)")
+
+
+def _check_times(times: Sequence[float], estimator: Any) -> Sequence[float]:
+    last = float(estimator.unique_times_[-1])
+    beyond = [f"{time:g}" for time in times if time > last]
+    if beyond:
+        raise UsageError(f"--times {', '.join(beyond)}: the model saw follow-up from 0 to {last:g} only.")
+    return times
+
+
+def _as_fitted(X: pd.DataFrame, estimator: Any) -> pd.DataFrame:
+    """The columns that the model was fitted with, by name; further genes are of no use to it."""
+    fitted = [str(name) for name in estimator.feature_names_in_]
+    if BAG_COLUMN in fitted and BAG_COLUMN not in X:
+        raise UsageError("The model was fitted with slides: give --bags (a patient may lack slides).")
+    lacking = [name for name in fitted if name not in X]
+    # With pathways the model needs a part of the genes only, and says itself which of them are not there.
+    if lacking and not estimator.pathways:
+        raise CohortError(
+            f"{len(lacking)} of {len(fitted)} columns that the model was fitted with are not in these data: "
+            f"{listing(lacking)}."
+        )
+    return X[[name for name in fitted if name in X]]
