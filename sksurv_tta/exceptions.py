@@ -17,6 +17,7 @@ __all__ = [
     "FoldError",
     "ImbalancedFoldsWarning",
     "ModelFileError",
+    "NonFiniteCostError",
     "OutcomeError",
     "PathwayError",
     "PathwayWarning",
@@ -110,6 +111,10 @@ class TrainingDivergedError(SksurvTTAError, FloatingPointError):
         self.epoch = epoch
         self.step = step
         self.parts = dict(parts)
+
+
+class NonFiniteCostError(SksurvTTAError, ValueError):
+    """The cost of a real token is NaN or infinite, so there is nothing to transport."""
 
 
 class CheckpointMismatchError(SksurvTTAError, ValueError):

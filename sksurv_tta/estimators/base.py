@@ -29,7 +29,13 @@ from sksurv_tta.estimators.baseline_hazard import (
     fit_time_bins,
 )
 from sksurv_tta.estimators.fingerprint import identify_training
-from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
+from sksurv_tta.estimators.inputs import (
+    InputSchema,
+    check_again,
+    check_outputs,
+    learn_schema,
+    read_patients,
+)
 from sksurv_tta.estimators.persistence import write_model
 from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
@@ -43,6 +49,17 @@ from sksurv_tta.training.threads import threads_for
 
 __all__ = ["BaseNetworkEstimator"]
 
+#: Parameters of the training loop, which a warm start may change.
+LOOP_PARAMETERS = (
+    "max_epochs",
+    "batch_size",
+    "bag_size",
+    "lr",
+    "warmup_epochs",
+    "clip_norm",
+    "low_memory",
+    "verbose",
+)
 DEFAULT_VALIDATION_FRACTION = 0.2  # when early stopping is asked for without a fraction
 
 
@@ -124,9 +141,10 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         else:
             schema, X = learn_schema(self, X, self.pathways)
         event, time = check_y_survival(y)
-        check_consistent_length(X, event)
+        check_consistent_length(X, event, sites)
         edges = self._edges if continues else self._fit_bins(time, event)
-        seed = self._seed()
+        # Going on with the same seed, the validation part of before is set aside again.
+        seed = self.net_.seed if continues else self._seed()
         patients = read_patients(schema, X, _outcome(time, event, edges))
         start = self.net_ if continues else None
         with (
@@ -136,12 +154,15 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             seed = checkpoints.seed if checkpoints is not None else seed
             training, validation = self._split(patients, y, sites, seed)
             net = start or self._make_net(schema, 1 + len(edges), seed)
-            net.set_params(max_epochs=self.max_epochs)
+            net.set_params(**{name: getattr(self, name) for name in LOOP_PARAMETERS})
             if validation is not None:
                 net.train_split = predefined_split(validation)
-            net.partial_fit(training, checkpoints=checkpoints)
-            net.train_split = None
-            self._settle(net, schema, edges, net.predict(patients), time, event)
+            try:
+                net.partial_fit(training, checkpoints=checkpoints)
+            finally:
+                net.train_split = None  # nothing that stays may hold patients
+            outputs = check_outputs(net.predict(patients), X)
+            self._settle(net, schema, edges, outputs, time, event)
         return self
 
     def _settle(
@@ -250,7 +271,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
 
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "net_")
-        return self.net_.predict(read_patients(self._schema, check_again(self, self._schema, X)))
+        X = check_again(self, self._schema, X)
+        return check_outputs(self.net_.predict(read_patients(self._schema, X)), X)
 
     def _rule_hazard(self, X: Any) -> np.ndarray:
         outputs = self._outputs(X)

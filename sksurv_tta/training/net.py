@@ -13,7 +13,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from sksurv.metrics import concordance_index_censored
 
-from sksurv_tta.exceptions import TrainingDivergedError
+from sksurv_tta.exceptions import NonFiniteCostError, TrainingDivergedError
 from sksurv_tta.training.batches import Batch, epoch_batches
 from sksurv_tta.training.checkpoints import Checkpoints
 from sksurv_tta.training.early_stopping import EarlyStop
@@ -118,8 +118,11 @@ class SurvivalNet(NeuralNet):
         network = self.module_
         self._set_training(True)
         network.begin_step()
-        with self._autocast():
-            result = accumulate_gradients(network, batch, self.criterion_, low_memory=self.low_memory)
+        try:
+            with self._autocast():
+                result = accumulate_gradients(network, batch, self.criterion_, low_memory=self.low_memory)
+        except NonFiniteCostError as error:
+            raise _diverged(batch, "the tokens of some patients are not finite", {}) from error
         self._check_and_clip(result, batch)
         network.end_step(result.statistics)
         return {"loss": result.loss, "y_pred": result.prediction, "parts": result.parts}
@@ -131,15 +134,7 @@ class SurvivalNet(NeuralNet):
         if math.isfinite(result.loss.item()) and math.isfinite(norm):
             return
         listed = ", ".join(f"{name} {value:.4g}" for name, value in result.parts.items())
-        raise TrainingDivergedError(
-            f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: gradient norm {norm:.4g}; "
-            f"loss parts: {listed}; rows of the training data: {np.sort(batch.rows).tolist()}. "
-            "The weights were not touched by this step. Look for extreme features among these patients, "
-            "or lower lr.",
-            epoch=batch.epoch,
-            step=batch.step,
-            parts=result.parts,
-        )
+        raise _diverged(batch, f"gradient norm {norm:.4g}; loss parts: {listed}", result.parts)
 
     def validation_step(self, batch: PatientDataset, **fit_params: Any) -> dict[str, Any]:
         """Survival loss and concordance index of the validation part, all patients at once."""
@@ -147,6 +142,16 @@ class SurvivalNet(NeuralNet):
             outputs = predict_patients(self.module_, batch)
         if batch.outcome is None:
             raise ValueError("The validation part has no outcome.")
+        wrong = ~np.isfinite(outputs).all(axis=1)
+        if wrong.any():
+            epoch = len(self.history) - 1
+            raise TrainingDivergedError(
+                f"Outputs for the validation part are not finite at epoch {epoch + 1}; rows of X: "
+                f"{batch.rows[wrong].tolist()}. Look for extreme features among these patients, or lower lr.",
+                epoch=epoch,
+                step=self.steps_per_epoch_,
+                parts={},
+            )
         loss = self.criterion_(torch.from_numpy(outputs), batch.outcome)
         time, event, _ = (values.numpy() for values in batch.outcome)
         risk = self.criterion_.risk(outputs)
@@ -209,6 +214,18 @@ class SurvivalNet(NeuralNet):
             enabled=self.precision == "bfloat16",
             cache_enabled=not self.low_memory,
         )
+
+
+def _diverged(batch: Batch, what: str, parts: dict[str, float]) -> TrainingDivergedError:
+    return TrainingDivergedError(
+        f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: {what}; "
+        f"rows of X: {np.sort(batch.data.rows[batch.rows]).tolist()}. "
+        "The weights were not touched by this step. Look for extreme features among these patients, "
+        "or lower lr.",
+        epoch=batch.epoch,
+        step=batch.step,
+        parts=parts,
+    )
 
 
 def _c_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:

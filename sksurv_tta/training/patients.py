@@ -28,6 +28,8 @@ class PatientDataset(torch.utils.data.Dataset):
     has_profile : ndarray of shape (n_patients,), bool
     outcome : Outcome or None
         None for prediction.
+    rows : ndarray of int, optional
+        Each patient's row in X, for errors.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class PatientDataset(torch.utils.data.Dataset):
         profiles: np.ndarray | None,
         has_profile: np.ndarray,
         outcome: Outcome | None = None,
+        rows: np.ndarray | None = None,
     ):
         self.bags = tuple(list(column) for column in bags)
         self.n_features = tuple(n_features)
         self.profiles = None if profiles is None else torch.from_numpy(profiles.astype(np.float32))
         self.has_profile = np.asarray(has_profile, dtype=bool)
         self.outcome = outcome
+        self.rows = np.arange(len(self.has_profile)) if rows is None else rows
         counts = [[0 if bag is None else bag.n_instances for bag in column] for column in self.bags]
         #: (n_patients, n_bag_modalities): instances of each patient, 0 where the bag is missing.
         self.n_instances = np.array(counts, dtype=np.int64).reshape(len(self.bags), len(self)).T
@@ -68,4 +72,5 @@ class PatientDataset(torch.utils.data.Dataset):
             None if self.profiles is None else self.profiles[index].numpy(),
             self.has_profile[rows],
             None if self.outcome is None else Outcome(*(values[index] for values in self.outcome)),
+            self.rows[rows],
         )

@@ -5,11 +5,14 @@ A patient's output cannot depend on who else is predicted, since nobody else is 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from sksurv_tta.bags import Bag
+from sksurv_tta.exceptions import NonFiniteCostError
 from sksurv_tta.networks import PatientGroup, Ragged, SurvivalNetwork
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.threads import threads_for
@@ -32,15 +35,19 @@ def predict_patients(network: SurvivalNetwork, data: PatientDataset) -> np.ndarr
     Returns
     -------
     outputs : ndarray of shape (n_patients, n_outputs), float64
+        NaN for a patient whose values are so large that the network overflows.
     """
     network.eval()
-    outputs = []
+    outputs: dict[int, np.ndarray] = {}
     for patient in range(len(data)):
-        with threads_for(int(data.n_instances[patient].sum())):
+        # The caller names all such patients at once: one of them must not hide the others.
+        with threads_for(int(data.n_instances[patient].sum())), suppress(NonFiniteCostError):
             tokens = embed_patient(network, data, patient)
             prediction = network(tokens, data.present[patient : patient + 1].to(network.device)).prediction
-        outputs.append(prediction.double().cpu().numpy())
-    return np.concatenate(outputs)
+            outputs[patient] = prediction.double().cpu().numpy()
+    n_outputs = max((row.shape[1] for row in outputs.values()), default=1)
+    overflown = np.full((1, n_outputs), np.nan)
+    return np.concatenate([outputs.get(patient, overflown) for patient in range(len(data))])
 
 
 def embed_patient(network: SurvivalNetwork, data: PatientDataset, patient: int) -> Tensor:

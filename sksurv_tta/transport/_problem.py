@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sksurv_tta.exceptions import listing
+from sksurv_tta.exceptions import NonFiniteCostError, listing
 from sksurv_tta.transport.result import TransportPlan
 
 __all__ = ["Problem", "check_parameters", "make_problem", "may_wait", "refuse_non_finite"]
@@ -141,10 +141,10 @@ def _token_weight(batch: torch.Tensor, real: torch.Tensor | None) -> torch.Tenso
 
 
 def refuse_non_finite(finite: torch.Tensor) -> None:
-    """Raise ValueError that names the bags where `finite`, a bool tensor of shape (B,), is False."""
+    """Raise NonFiniteCostError that names the bags where `finite`, a bool tensor of shape (B,), is False."""
     if may_wait(finite) and not bool(finite.all()):
         bags = (~finite).nonzero().flatten().tolist()
-        raise ValueError(
+        raise NonFiniteCostError(
             f"{len(bags)} of {len(finite)} bags have a NaN or infinite cost on a real token: bags "
             f"{listing(bags)} of the batch. Mask these tokens or mend the logits they come from."
         )
