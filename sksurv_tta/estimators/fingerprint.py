@@ -47,10 +47,9 @@ def identify_training(
     identity : dict
         Of the data it holds digests only.
     """
-    parameters = stored_parameters(estimator)
     return {
         "class": type(estimator).__name__,
-        "parameters": {k: v for k, v in parameters.items() if k not in WITHOUT_INFLUENCE},
+        "parameters": stored_parameters(estimator, without=WITHOUT_INFLUENCE),
         "callbacks": [type(c).__name__ for c in estimator.callbacks or []],
         "seed": None if estimator.random_state is None else seed,
         "columns": _digest_columns(schema),

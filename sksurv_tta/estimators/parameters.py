@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sksurv_tta.exceptions import listing
@@ -13,8 +14,14 @@ __all__ = ["NOT_STORED", "stored_parameters"]
 NOT_STORED = {"callbacks", "checkpoint_dir", "pathways"}
 
 
-def stored_parameters(estimator: Any) -> dict[str, Any]:
-    """Parameters that can be stored, by name.
+def stored_parameters(estimator: Any, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Parameters as JSON values, by name.
+
+    Parameters
+    ----------
+    estimator : estimator
+    without : collection of str
+        Names to leave out, besides ``NOT_STORED``.
 
     Raises
     ------
@@ -23,7 +30,7 @@ def stored_parameters(estimator: Any) -> dict[str, Any]:
     """
     stored, refused = {}, []
     for name, value in estimator.get_params(deep=False).items():
-        if name in NOT_STORED:
+        if name in NOT_STORED or name in without:
             continue
         try:
             stored[name] = storable(value)

@@ -118,6 +118,8 @@ def read_model(
     OSError
         If the file cannot be opened.
     """
+    if device is not None and not _is_here(device):
+        raise ValueError(f"There is no device {device!r} here: give 'cpu', or leave it out.")
     try:
         file = open_file(path)
         estimator, schema = _describe(file, classes)

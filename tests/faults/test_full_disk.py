@@ -10,7 +10,7 @@ from sksurv_tta.training import checkpoints as checkpoints_module
 from sksurv_tta.training import files
 
 
-@pytest.fixture()
+@pytest.fixture
 def tiny(trainer, tmp_path):
     return lambda **changes: trainer.TTASurvivalEstimator(
         **trainer.TINY | {"max_epochs": 4, "random_state": 0, "checkpoint_dir": tmp_path / "run"} | changes
@@ -37,7 +37,7 @@ def full_at(numbers, monkeypatch):
 
     def open_(path, mode):
         calls.append(path)
-        file = open(path, mode)
+        file = open(path, mode)  # noqa: SIM115 - its caller closes it
         return Full(file) if len(calls) in numbers else file
 
     monkeypatch.setattr(files, "open", open_, raising=False)
@@ -88,7 +88,7 @@ def test_a_failing_save_keeps_the_earlier_model(tiny, trainer, tmp_path, monkeyp
 def test_a_folder_that_cannot_be_made_is_refused_before_the_first_step(tiny, trainer, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(checkpoints_module.Checkpoints, "save", None)  # a step would end in a TypeError
-    with pytest.raises(OSError, match="checkpoint_dir cannot be written.*nothing was trained"):
+    with pytest.raises(OSError, match=r"checkpoint_dir cannot be written.*nothing was trained"):
         tiny(checkpoint_dir=tmp_path / "file").fit(*trainer.tiny_patients())
 
 
