@@ -8,7 +8,7 @@ import torch
 
 from sksurv_tta.transport._kernel import Kernel
 from sksurv_tta.transport._problem import Problem
-from sksurv_tta.transport._sink import solve_sink
+from sksurv_tta.transport._sink import shares, solve_sink
 
 __all__ = ["Dual", "Point", "Slopes", "relaxed_marginal"]
 
@@ -112,10 +112,10 @@ class Dual:
             token_potential, self.weight, problem.mass, sink, tol=self.sink_tol, fixed=self.fixed
         )
         gap = (token_potential - sink.unsqueeze(1)).to(self.dtype)
-        # The default threshold of 20 is an error of 2e-9, visible in float64.
-        used = torch.linalg.vecdot(torch.nn.functional.softplus(gap, threshold=40.0), self.weight)
+        transported, rest, log_total = shares(gap)
+        used = torch.linalg.vecdot(log_total, self.weight)
         dual = torch.where(problem.mass < 1, value - sink - used / problem.mass, without)
-        return Point(row_sum, sink, torch.sigmoid(gap), torch.sigmoid(-gap), dual)
+        return Point(row_sum, sink, transported, rest, dual)
 
     def slopes(self, point: Point, potential: torch.Tensor, active: torch.Tensor | None) -> Slopes:
         """Gradient and Hessian of the dual at `point`; one matrix product has nearly all sums over tokens."""
@@ -133,7 +133,8 @@ class Dual:
             tension = torch.linalg.vecdot(point.transported * point.rest, self.weight) / mass[:, 0, 0]
             # Without a sink (mass 1 among others) both are 0.
             sink_row = shared / tension.clamp_min(torch.finfo(torch.float64).tiny).unsqueeze(1)
-            overlap = torch.baddbmm(overlap, shared.unsqueeze(2), sink_row.unsqueeze(1))
+            # Products and sums one by one: the last bit of torch.baddbmm depends on the number of bags.
+            overlap = overlap + shared.unsqueeze(2) * sink_row.unsqueeze(1)
         wanted = relaxed_marginal(potential, self.temperature_decay)
         gradient = wanted - received
         return Slopes(gradient, gradient.abs().sum(dim=1), received, wanted, overlap, sink_row)
@@ -148,5 +149,5 @@ class Dual:
         share = problem.weight / row_sum
         if problem.has_sink:
             sink = solve_sink(token_potential, problem.weight, problem.mass, sink, tol=1e-6, fixed=self.fixed)
-            share = share * torch.sigmoid(token_potential - sink.unsqueeze(1))
+            share = share * shares(token_potential - sink.unsqueeze(1))[0]
         return self.kernel.into_plan(potential, share.to(self.dtype))

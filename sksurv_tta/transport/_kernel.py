@@ -47,7 +47,7 @@ class Kernel:
     def __init__(self, problem: Problem, *, epsilon: float, fixed: bool):
         self.cost, self.epsilon, self.fixed = problem.cost, epsilon, fixed
         n_bags, n_tokens, n_prototypes = self.cost.shape
-        self.one_by_one = not fixed and (n_bags == 1 or n_tokens * n_prototypes >= LARGE_BAG)
+        self.one_by_one = not fixed and n_tokens * n_prototypes >= LARGE_BAG
         self.cheapest = self.cost.amin(dim=2, keepdim=True)
         self.values = torch.empty_like(self.cost)
         for rows in self._parts(None):
@@ -124,7 +124,8 @@ class Kernel:
                 torch.mv(self.values[rows.start], scale[rows.start], out=self._row_sum[rows.start])
             row_sum = self._row_sum
         else:
-            row_sum = torch.bmm(self.values, scale.unsqueeze(2)).squeeze(2)
+            # Not torch.bmm: the last bit of its matrix-vector products depends on the number of bags.
+            row_sum = (self.values * scale.unsqueeze(1)).sum(dim=2)
         return row_sum, torch.log(row_sum) + self.row_log
 
     def sums(

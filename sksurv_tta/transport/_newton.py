@@ -12,14 +12,19 @@ __all__ = ["ascend", "newton_direction", "scaling_step"]
 # Longest change of a potential in one step. The dual is made of exponentials: beyond a few units its
 # quadratic model says nothing.
 LONGEST_STEP = 4.0
+SHORTEST_RADIUS = 0.25  # near the optimum, going too far is rounding and says nothing
 # Share of the predicted gain that a step must bring, what it is shortened by if it does not, and how fast
 # the longest step recovers after one that went too far.
 ARMIJO = 1e-4
 SHORTEN = 0.25
 GROW = 2.0
+MOST_REJECTED = 15
 # A warm bag cools by this factor once its residual is below that.
 COOLING = 4.0
 COOL_BELOW = 0.2
+# Mass, relative to that of the bag, that is not worth a step: a prototype that neither has it nor should
+# have it is left alone, instead of spending the length of the step on its logarithm.
+NEGLIGIBLE = 1e-12
 # Stiffness t = epsilon / kl_weight from which on the equations are solved in logarithms.
 SOFT_PENALTY = 0.5
 # Evaluations between two looks at the residual when looking costs more than an evaluation (CUDA).
@@ -43,20 +48,17 @@ def newton_direction(slopes: Slopes, decay: torch.Tensor) -> torch.Tensor:
     difference itself: both sides are then nearly exponentials, of which Newton on the difference
     climbs one unit at a time.
     """
-    floor = torch.finfo(torch.float64).tiny
-    received = slopes.received.clamp_min(floor)
+    received, wanted = slopes.received + NEGLIGIBLE, slopes.wanted + NEGLIGIBLE
     soft = decay >= SOFT_PENALTY
-    in_logs = received * (slopes.wanted.clamp_min(floor) / received).log()
-    right = torch.where(soft, in_logs, slopes.gradient)
-    right = right - received * right.sum(dim=1, keepdim=True)  # rows of the system sum to 0
-    stiffness = torch.where(soft, received, slopes.wanted)
-    coupling = torch.baddbmm(slopes.overlap, (decay * stiffness).unsqueeze(2), stiffness.unsqueeze(1))
-    # The Hessian is the graph Laplacian of these non-negative couplings. Built from them, it is positive
+    right = torch.where(soft, received * (wanted / received).log(), slopes.gradient)
+    right = right - received * (right.sum(dim=1, keepdim=True) / received.sum(dim=1, keepdim=True))
+    stiffness = torch.where(soft, received, wanted)
+    coupling = slopes.overlap + (decay * stiffness).unsqueeze(2) * stiffness.unsqueeze(1) + NEGLIGIBLE
+    # The Hessian is the graph Laplacian of these positive couplings. Built from them, it is positive
     # semi-definite whatever the rounding of the float32 sums. Its null space, the common translation, is
     # filled in; the right side has no part there.
     degree = coupling.sum(dim=2)
-    fill = degree.mean(dim=1).clamp_min(floor) / coupling.shape[1]
-    hessian = fill[:, None, None] - coupling
+    hessian = degree.mean(dim=1)[:, None, None] / coupling.shape[1] - coupling
     hessian.diagonal(dim1=1, dim2=2).add_(degree)
     factor, _ = torch.linalg.cholesky_ex(hessian)
     newton = torch.cholesky_solve(right.unsqueeze(2), factor).squeeze(2)
@@ -80,8 +82,9 @@ class State:
         Longest step allowed at present; largest entry of the direction.
     gain, sink_rate : Tensors of shape (B,)
         Derivatives of the dual and of the sink along the direction.
-    n_iter, stalled : Tensors of shape (B,)
-        Evaluations; accepted points in a row at which the residual was at rounding and did not fall.
+    n_iter, stalled, rejected : Tensors of shape (B,)
+        Evaluations; accepted points in a row at which the residual was at rounding and did not fall;
+        trials in a row that gained too little.
     active : Tensor of bool of shape (B,)
         Bags that are not finished.
     """
@@ -97,7 +100,7 @@ class State:
         self.heat = dual.kernel.heat
         self.active = (dual.problem.weight > 0).any(dim=1)
         self.residual = torch.where(self.active, torch.inf, 0.0)
-        self.n_iter = self.stalled = torch.zeros_like(zero, dtype=torch.int64)
+        self.n_iter = self.stalled = self.rejected = torch.zeros_like(zero, dtype=torch.int64)
         self.floor = 16 * dual.resolution
         self.rounding = 8 * dual.resolution
 
@@ -124,13 +127,13 @@ class State:
         self.sink = torch.where(ok, point.sink, self.sink)
         self.dual = torch.where(ok, point.dual, self.dual)
         self.residual = torch.where(ok, slopes.residual, self.residual)
+        self.rejected = torch.where(ok, 0, self.rejected + 1)
         self.n_iter = self.n_iter + self.active
 
     def stop(self, tol: float) -> None:
         """Take out the bags that are done, or at the floor of rounding, or that no step improves."""
         done = ((self.residual <= tol) | (self.stalled >= 3)) & (self.heat == 1)
-        stuck = (self.step > 0) & (self.step < 1e-9)
-        self.active = self.active & ~(done | stuck)
+        self.active = self.active & ~(done | (self.rejected >= MOST_REJECTED))
 
     def aim(self, ok: torch.Tensor, direction: torch.Tensor, slopes: Slopes) -> None:
         """New direction for the bags in `ok`, a shorter step for the others."""
@@ -139,7 +142,7 @@ class State:
         left = torch.linalg.vecdot(slopes.gradient, self.direction)
         right_length = self.step * self.length * (self.gain / (self.gain - left)).clamp_min(0.1)
         beyond = (left < 0) & (self.step > 0)
-        radius = torch.where(beyond, right_length, GROW * self.radius).clamp_max(LONGEST_STEP)
+        radius = torch.where(beyond, right_length, GROW * self.radius).clamp(SHORTEST_RADIUS, LONGEST_STEP)
         self.radius = torch.where(ok, radius, self.radius)
         length = direction.abs().amax(dim=1)
         self.step = torch.where(ok, (self.radius / length).clamp_max(1.0), SHORTEN * self.step)
@@ -158,6 +161,7 @@ class State:
         self.heat = torch.where(ready, (COOLING * self.heat).clamp_max(1.0), self.heat)
         self.dual = torch.where(ready, -torch.inf, self.dual)
         self.step = torch.where(ready, 0.0, self.step)
+        self.radius = torch.where(ready, LONGEST_STEP, self.radius)
 
 
 def ascend(dual: Dual, *, tol: float, max_evaluations: int) -> State:

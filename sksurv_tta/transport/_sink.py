@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["solve_sink"]
+__all__ = ["shares", "solve_sink"]
 
 # Passes of the safeguarded Newton method. A handful is used; bisecting a bracket of width 1e6 (costs of
 # 1e4 with epsilon 0.01) down to rounding would need about 75.
@@ -78,7 +78,7 @@ def _plain_newton(
     for _ in range(PLAIN_PASSES):
         error, slope = _logit_error(token_potential - sink.unsqueeze(1), weight, target)
         # A bag that is done keeps its value to the bit, whatever the others still need.
-        sink = torch.where(done, sink, sink + error / slope)
+        sink = torch.where(done, sink, sink + _step(error, slope, tol))
         done = done | (error.abs() <= tol)  # stays False for NaN
         if bool(done.all()):
             break
@@ -104,8 +104,8 @@ def _bracketed_newton(
         error, slope = _logit_error(token_potential - sink.unsqueeze(1), weight, target)
         low = torch.where(error > 0, sink, low)
         high = torch.where(error < 0, sink, high)
-        newton = sink + error / slope
-        inside = (newton >= low) & (newton <= high)  # False for a slope of 0, that is, for inf and NaN
+        newton = sink + _step(error, slope, tol)
+        inside = (newton >= low) & (newton <= high)
         update = torch.where(inside, newton, 0.5 * (low + high))
         sink = torch.where(done, sink, update)
         done = done | (error.abs() <= tol)
@@ -114,14 +114,35 @@ def _bracketed_newton(
     return sink
 
 
+def _step(error: torch.Tensor, slope: torch.Tensor, tol: float) -> torch.Tensor:
+    """Newton step; at most 1 when the error is already small.
+
+    Between groups of tokens that are hundreds apart the slope is 1e-40: an error that is only rounding would
+    throw the last update out of the plateau on which the mass is right.
+    """
+    step = error / slope.clamp_min(torch.finfo(slope.dtype).tiny)
+    return torch.where(error.abs() <= tol, step.clamp(-1.0, 1.0), step)
+
+
 def _logit_error(
     gap: torch.Tensor, weight: torch.Tensor, target: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logit of the transported mass minus its target, and minus its derivative, each of shape (B,)."""
-    # Both sigmoids are computed: 1 - sigmoid(x) has no digits left where the mass is near 0 or 1.
-    gap = gap.to(weight.dtype)
-    transported, rest = torch.sigmoid(gap), torch.sigmoid(-gap)
+    transported, rest, _ = shares(gap.to(weight.dtype))
     used = transported * weight
     moved, slope = used.sum(dim=1), torch.linalg.vecdot(used, rest)
     kept = torch.linalg.vecdot(rest, weight)
     return torch.log(moved) - torch.log(kept) - target, slope / (moved * kept)
+
+
+def shares(gap: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """sigmoid(gap), sigmoid(-gap) and log(1 + exp(gap)), each to full relative precision.
+
+    1 - sigmoid(x) would have no digits left where the mass is near 0 or 1. torch.sigmoid and softplus are
+    not used because on a CPU their last bit depends on the position in the tensor, and with it a bag's plan
+    on the other bags; exp has no such whim.
+    """
+    within = gap.clamp(max=80.0)  # exp(88) overflows in float32
+    odds = torch.exp(within)
+    rest = torch.reciprocal(1.0 + odds)
+    return odds * rest, rest, torch.log1p(odds) + (gap - within)

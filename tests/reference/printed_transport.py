@@ -53,7 +53,7 @@ def exact_sink_transport(cost, mass, *, kl_weight=0.1, epsilon=0.1, tol=1e-13, m
         rows = torch.logsumexp(scores, dim=1)
         share = _transported(rows, mass)
         column = torch.logsumexp(scores + (share.log() - rows)[:, None], dim=0) - math.log(n_tokens)
-        # The column mass is mass / K exp(-t h); together the columns have `mass`, which fixes the translation.
+        # The column mass is mass / K exp(-t h); all columns have `mass`, which fixes the translation.
         new = (math.log(mass / n_prototypes) - column + potential) / (1.0 + decay)
         new = new + torch.log(torch.exp(-decay * new).mean()) / decay
         change = (new - potential).abs().max()
