@@ -45,6 +45,7 @@ def test_killed_inside_the_writer(trainings, undisturbed, tmp_path, writer):
     assert not list(tmp_path.glob("*/.*"))  # no half-written file is left
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(trainings, undisturbed, tmp_path, record_property):
     chance = random.Random(0)  # noqa: S311 - not for secrets
     n_kills = 0
