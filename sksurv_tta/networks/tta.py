@@ -29,6 +29,9 @@ TRANSPORT_TOLERANCE = 1e-4  # column residual relative to the mass
 class TTANetwork(SurvivalNetwork):
     """The network of "Together, Then Apart" for any number of modalities.
 
+    The parts that it adds to the survival loss, and their ``loss_weights``, are those of Eq. (20)
+    and the agreement of appendix B.
+
     Parameters
     ----------
     bag_features : sequence of int

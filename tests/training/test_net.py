@@ -221,9 +221,6 @@ def test_gradients_are_clipped_to_the_norm(data):
     norms = []
 
     class Note(Callback):
-        def on_grad_computed(self, net, named_parameters, **kwargs):
-            pass
-
         def on_batch_end(self, net, training=False, **kwargs):
             squares = [p.grad.square().sum() for p in net.module_.parameters() if p.grad is not None]
             norms.append(torch.stack(squares).sum().sqrt().item())
