@@ -154,7 +154,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             seed = checkpoints.seed if checkpoints is not None else seed
             training, validation = self._split(patients, y, sites, seed)
             net = start or self._make_net(schema, 1 + len(edges), seed)
-            net.set_params(**{name: getattr(self, name) for name in LOOP_PARAMETERS})
+            loop_parameters = {name: getattr(self, name) for name in LOOP_PARAMETERS}
+            net.set_params(**loop_parameters)
+            self._built_with.update(loop_parameters)
             if validation is not None:
                 net.train_split = predefined_split(validation)
             try:

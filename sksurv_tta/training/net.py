@@ -73,6 +73,15 @@ class SurvivalNet(NeuralNet):
         self.n_profile_tokens = n_profile_tokens
         super().__init__(module, criterion, train_split=None, **kwargs)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # ``module`` is ``module_`` itself, which skorch packs apart: without this there would be two of it.
+        return super().__getstate__() | ({"module": None} if self.initialized_ else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.initialized_:
+            self.module = self.module_
+
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
