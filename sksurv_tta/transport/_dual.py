@@ -8,7 +8,7 @@ import torch
 
 from sksurv_tta.transport._kernel import Kernel
 from sksurv_tta.transport._problem import Problem
-from sksurv_tta.transport._sink import shares, solve_sink
+from sksurv_tta.transport._sink import LARGEST_GAP, shares, solve_sink
 
 __all__ = ["Dual", "Point", "Slopes", "relaxed_marginal"]
 
@@ -17,10 +17,11 @@ __all__ = ["Dual", "Point", "Slopes", "relaxed_marginal"]
 class Point:
     """The dual at one set of potentials."""
 
+    scale: torch.Tensor  # (B, K): factor of each column that is not inside the kernel
     row_sum: torch.Tensor  # (B, N): of the kernel with the columns scaled
-    sink: torch.Tensor  # (B,)
+    sink: torch.Tensor  # (B,): anything without a sink
     transported: torch.Tensor  # (B, N): share of the token that goes to prototypes
-    rest: torch.Tensor  # (B, N): share that goes to the sink
+    rest: torch.Tensor  # (B, N): share that goes to the sink; anything without one
     dual: torch.Tensor  # (B,): value of the dual, relative to the mass
 
 
@@ -33,7 +34,7 @@ class Slopes:
     received: torch.Tensor  # (B, K): column masses
     wanted: torch.Tensor  # (B, K): what the penalty asks for
     overlap: torch.Tensor  # (B, K, K): how much of the received mass two prototypes compete for
-    sink_row: torch.Tensor  # (B, K): derivative of the sink's potential
+    sink_row: torch.Tensor  # (B, K): derivative of the sink's potential; anything without a sink
 
 
 def relaxed_marginal(potential: torch.Tensor, decay: torch.Tensor) -> torch.Tensor:
@@ -59,9 +60,7 @@ def _penalty(potential: torch.Tensor, decay: torch.Tensor, fixed_columns: bool) 
     if fixed_columns:
         return mean.squeeze(1)
     # Centred, and by expm1: 1/t may be 1000 and would magnify the rounding of log(1 + tiny).
-    deviation = decay * (mean - potential)
-    top = deviation.amax(dim=1, keepdim=True)
-    spread = torch.log1p(torch.expm1(deviation - top).mean(dim=1, keepdim=True)) + top
+    spread = torch.log1p(torch.expm1(decay * (mean - potential)).mean(dim=1, keepdim=True))
     return (mean - spread / decay).squeeze(1)
 
 
@@ -81,13 +80,17 @@ class Dual:
         self.resolution = torch.finfo(self.dtype).eps
         self.weight = problem.weight.to(self.dtype)
         self.root_weight = problem.weight.sqrt().to(self.dtype)
+        # Divided by the mass before squaring, so that a mass of 1e-8 does not end in denormal numbers.
+        self.relative_weight = self.root_weight / problem.mass.unsqueeze(1).to(self.dtype)
+        self.temperature_decay = self.decay / self.kernel.heat.unsqueeze(1)
+        self.ones = torch.ones_like(self.weight)
         # The last Newton update squares the error, which then has to vanish beside the residual.
         self.sink_tol = max(min(0.1 * tol**0.5, 1e-3), self.resolution**0.5)
 
-    @property
-    def temperature_decay(self) -> torch.Tensor:
-        """Decay t of each bag at its present heat, shape (B, 1)."""
-        return self.decay / self.kernel.heat.unsqueeze(1)
+    def follow(self, potential: torch.Tensor, heat: torch.Tensor) -> None:
+        """Bring kernel and decay (t at the present heat, shape (B, 1)) in line with a state."""
+        if self.kernel.follow(potential, heat):
+            self.temperature_decay = self.decay / heat.unsqueeze(1)
 
     def value(self, potential: torch.Tensor, sink: torch.Tensor | None, active: torch.Tensor | None) -> Point:
         """Value of the dual, with the rows (the first half of Eq. 54) and the sink solved exactly.
@@ -102,37 +105,37 @@ class Dual:
             The bags that matter.
         """
         problem = self.problem
-        row_sum, token_potential = self.kernel.token_potential(potential, active)
+        scale = self.kernel.scale(potential)
+        row_sum, token_potential = self.kernel.token_potential(scale, active)
         value = _penalty(potential, self.temperature_decay, self.decay == 0)
         without = value - torch.linalg.vecdot(token_potential, problem.weight)
         if not problem.has_sink:
-            share = torch.ones_like(row_sum)
-            return Point(row_sum, without, share, torch.zeros_like(share), without)
+            return Point(scale, row_sum, without, self.ones, self.ones, without)
         sink = solve_sink(
             token_potential, self.weight, problem.mass, sink, tol=self.sink_tol, fixed=self.fixed
         )
         gap = (token_potential - sink.unsqueeze(1)).to(self.dtype)
-        transported, rest, log_total = shares(gap)
-        used = torch.linalg.vecdot(log_total, self.weight)
+        transported, rest, odds = shares(gap)
+        total = torch.log1p(odds) + (gap - gap.clamp_max(LARGEST_GAP))  # log(1 + exp(gap))
+        used = torch.linalg.vecdot(total, self.weight)
         dual = torch.where(problem.mass < 1, value - sink - used / problem.mass, without)
-        return Point(row_sum, sink, transported, rest, dual)
+        return Point(scale, row_sum, sink, transported, rest, dual)
 
     def slopes(self, point: Point, potential: torch.Tensor, active: torch.Tensor | None) -> Slopes:
         """Gradient and Hessian of the dual at `point`; one matrix product has nearly all sums over tokens."""
-        mass = self.problem.mass[:, None, None]
-        # Divided by the mass before squaring, so that a mass of 1e-8 does not end in denormal numbers.
-        row = point.transported / point.row_sum * (self.root_weight / mass.squeeze(2).to(self.dtype))
+        mass = self.problem.mass.unsqueeze(1)
+        row = point.transported / point.row_sum * self.relative_weight
         rest = point.rest * self.root_weight if self.problem.has_sink else None
         gram, cross = self.kernel.sums(row, rest, active)
-        scale = self.kernel.scale(potential).to(torch.float64)
-        overlap = gram.to(torch.float64) * (mass * scale.unsqueeze(1)) * scale.unsqueeze(2)
-        received, sink_row = overlap.sum(dim=2), torch.zeros_like(scale)
+        scale = point.scale.to(torch.float64)
+        overlap = gram * (mass * scale).unsqueeze(1) * scale.unsqueeze(2)
+        received, sink_row = overlap.sum(dim=2), scale
         if cross is not None:
-            shared = cross.to(torch.float64) * scale
+            shared = cross * scale
             received = received + shared
-            tension = torch.linalg.vecdot(point.transported * point.rest, self.weight) / mass[:, 0, 0]
+            tension = torch.linalg.vecdot(point.transported * point.rest, self.weight).unsqueeze(1) / mass
             # Without a sink (mass 1 among others) both are 0.
-            sink_row = shared / tension.clamp_min(torch.finfo(torch.float64).tiny).unsqueeze(1)
+            sink_row = shared / tension.clamp_min(torch.finfo(torch.float64).tiny)
             # Products and sums one by one: the last bit of torch.baddbmm depends on the number of bags.
             overlap = overlap + shared.unsqueeze(2) * sink_row.unsqueeze(1)
         wanted = relaxed_marginal(potential, self.temperature_decay)
@@ -145,9 +148,10 @@ class Dual:
         Eq. (47): Q = diag(u) G diag(v), without the sink column.
         """
         problem = self.problem
-        row_sum, token_potential = self.kernel.token_potential(potential, None)
+        scale = self.kernel.scale(potential)
+        row_sum, token_potential = self.kernel.token_potential(scale, None)
         share = problem.weight / row_sum
         if problem.has_sink:
             sink = solve_sink(token_potential, problem.weight, problem.mass, sink, tol=1e-6, fixed=self.fixed)
             share = share * shares(token_potential - sink.unsqueeze(1))[0]
-        return self.kernel.into_plan(potential, share.to(self.dtype))
+        return self.kernel.into_plan(scale, share.to(self.dtype))

@@ -38,6 +38,8 @@ class Kernel:
         The part of the potentials that is inside the values.
     row_log : Tensor of shape (B, N)
         Log of what the rows were divided by.
+    span : Tensor of shape (B,)
+        Largest difference of two costs of a token, in units of epsilon.
     heat : Tensor of shape (B,)
         epsilon divided by the larger epsilon with which a bag is solved at present. Bags whose costs
         span more than 30 epsilon start warm, since Newton's model of the dual is good only over
@@ -54,6 +56,7 @@ class Kernel:
             torch.sub(self.cheapest[rows], self.cost[rows], out=self.values[rows])
         span = -self.values.flatten(1).amin(dim=1).to(torch.float64) / epsilon
         refuse_non_finite(torch.isfinite(span))
+        self.span = span
         self.heat = MILD / span.clamp_min(MILD)
         self.row_log = self.cheapest.squeeze(2).to(torch.float64) * (self.heat / -epsilon).unsqueeze(1)
         self.absorbed = torch.zeros_like(self.cost[:, 0, :], dtype=torch.float64)
@@ -101,24 +104,25 @@ class Kernel:
         self.absorbed = torch.where(stale.unsqueeze(1), absorbed.squeeze(1).to(torch.float64), self.absorbed)
         self.heat = torch.where(stale, heat, self.heat)
 
-    def follow(self, potential: torch.Tensor, heat: torch.Tensor) -> None:
-        """Rebuild the kernels of the bags whose potential or heat has left their range."""
+    def follow(self, potential: torch.Tensor, heat: torch.Tensor) -> bool:
+        """Rebuild the kernels of the bags whose potential or heat has left their range; whether any has."""
         if self.fixed:
             self.rebuild(potential, heat, torch.ones_like(heat, dtype=torch.bool))
-            return
+            return True
         stale = ((potential - self.absorbed).abs().amax(dim=1) > ABSORB) | (heat != self.heat)
-        if bool(stale.any()):
-            self.rebuild(potential, heat, stale)
+        if not bool(stale.any()):
+            return False
+        self.rebuild(potential, heat, stale)
+        return True
 
     def scale(self, potential: torch.Tensor) -> torch.Tensor:
         """Factor of each column that is not inside the values, shape (B, K)."""
         return torch.exp(potential - self.absorbed).to(self.cost.dtype)
 
     def token_potential(
-        self, potential: torch.Tensor, active: torch.Tensor | None
+        self, scale: torch.Tensor, active: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Row sums of the scaled kernel, and the log of those of the unstabilised one, each (B, N)."""
-        scale = self.scale(potential)
         if self.one_by_one:
             for rows in self._parts(active):
                 torch.mv(self.values[rows.start], scale[rows.start], out=self._row_sum[rows.start])
@@ -153,9 +157,8 @@ class Kernel:
                 self._cross[rows] = torch.bmm(rest[rows].unsqueeze(1), shares).squeeze(1)
         return self._gram, None if rest is None else self._cross
 
-    def into_plan(self, potential: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    def into_plan(self, scale: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """diag(share) values diag(scale), in the memory of the values."""
-        scale = self.scale(potential)
         for rows in self._parts(None):
             self.values[rows].mul_(scale[rows].unsqueeze(1)).mul_(share[rows].unsqueeze(2))
         return self.values

@@ -19,6 +19,8 @@ ARMIJO = 1e-4
 SHORTEN = 0.25
 GROW = 2.0
 MOST_REJECTED = 15
+# Evaluations between two looks at whether the kernel must be rebuilt; times LONGEST_STEP, within its range.
+CHECK_EVERY = 4
 # A warm bag cools by this factor once its residual is below that.
 COOLING = 4.0
 COOL_BELOW = 0.2
@@ -41,7 +43,7 @@ def scaling_step(wanted: torch.Tensor, received: torch.Tensor, decay: torch.Tens
     return step - step.mean(dim=1, keepdim=True)
 
 
-def newton_direction(slopes: Slopes, decay: torch.Tensor) -> torch.Tensor:
+def newton_direction(slopes: Slopes, decay: torch.Tensor, *, soft: bool, fixed: bool) -> torch.Tensor:
     """Newton direction, or the scaling step where it is not finite or not uphill. Shape (B, K).
 
     Where the penalty is soft, Newton is applied to log(wanted) - log(received) = 0 instead of the
@@ -49,10 +51,9 @@ def newton_direction(slopes: Slopes, decay: torch.Tensor) -> torch.Tensor:
     climbs one unit at a time.
     """
     received, wanted = slopes.received + NEGLIGIBLE, slopes.wanted + NEGLIGIBLE
-    soft = decay >= SOFT_PENALTY
-    right = torch.where(soft, received * (wanted / received).log(), slopes.gradient)
+    right = received * (wanted / received).log() if soft else slopes.gradient
     right = right - received * (right.sum(dim=1, keepdim=True) / received.sum(dim=1, keepdim=True))
-    stiffness = torch.where(soft, received, wanted)
+    stiffness = received if soft else wanted
     coupling = slopes.overlap + (decay * stiffness).unsqueeze(2) * stiffness.unsqueeze(1) + NEGLIGIBLE
     # The Hessian is the graph Laplacian of these positive couplings. Built from them, it is positive
     # semi-definite whatever the rounding of the float32 sums. Its null space, the common translation, is
@@ -62,8 +63,9 @@ def newton_direction(slopes: Slopes, decay: torch.Tensor) -> torch.Tensor:
     hessian.diagonal(dim1=1, dim2=2).add_(degree)
     factor, _ = torch.linalg.cholesky_ex(hessian)
     newton = torch.cholesky_solve(right.unsqueeze(2), factor).squeeze(2)
-    gain = torch.linalg.vecdot(newton, slopes.gradient)
-    usable = (gain >= 0) & torch.isfinite(gain)
+    usable = torch.linalg.vecdot(newton, slopes.gradient) >= 0  # False for NaN
+    if not fixed and bool(usable.all()):
+        return newton
     return torch.where(usable.unsqueeze(1), newton, scaling_step(slopes.wanted, slopes.received, decay))
 
 
@@ -102,7 +104,11 @@ class State:
         self.residual = torch.where(self.active, torch.inf, 0.0)
         self.n_iter = self.stalled = self.rejected = torch.zeros_like(zero, dtype=torch.int64)
         self.floor = 16 * dual.resolution
-        self.rounding = 8 * dual.resolution
+        # Rounding of the dual, which grows with the exponents. Near the optimum the gain is below it, and
+        # without this allowance no step would be accepted there.
+        self.allowance = dual.resolution * (8.0 + dual.kernel.span) + 1e-14 * dual.kernel.row_log.abs().amax(
+            dim=1
+        )
 
     def trial(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Potentials and guess of the sink to evaluate next."""
@@ -113,10 +119,7 @@ class State:
 
     def judge(self, point: Point) -> torch.Tensor:
         """Which bags gained enough, as a bool tensor of shape (B,)."""
-        # Near the optimum the gain is below the rounding of the dual, which grows with the exponents;
-        # without the allowance no step would be accepted there.
-        allowance = self.rounding * (1.0 + 0.1 * self.potential.abs().amax(dim=1)) + 1e-14 * point.dual.abs()
-        return self.active & (point.dual >= self.dual + ARMIJO * self.step * self.gain - allowance)
+        return self.active & (point.dual >= self.dual + ARMIJO * self.step * self.gain - self.allowance)
 
     def accept(self, ok: torch.Tensor, trial: torch.Tensor, point: Point, slopes: Slopes) -> None:
         """Move the bags in `ok` to their trial; shorten the step of the others."""
@@ -168,10 +171,12 @@ def ascend(dual: Dual, *, tol: float, max_evaluations: int) -> State:
     """State in which every bag is finished or has spent `max_evaluations`."""
     state = State(dual)
     warm = dual.fixed or bool((state.heat < 1).any())
+    soft = dual.decay >= SOFT_PENALTY
     for evaluation in range(max_evaluations):
         trial, guess = state.trial()
-        if evaluation:
-            dual.kernel.follow(trial, state.heat)
+        # No potential moves by more than LONGEST_STEP at a time.
+        if evaluation and (warm or evaluation % CHECK_EVERY == 0):
+            dual.follow(trial, state.heat)
         point = dual.value(trial, guess if evaluation else None, state.active)
         ok = state.judge(point)
         slopes = dual.slopes(point, trial, state.active)
@@ -179,7 +184,8 @@ def ascend(dual: Dual, *, tol: float, max_evaluations: int) -> State:
         state.stop(tol)
         if _look(dual, evaluation) and not bool(state.active.any()):
             break
-        state.aim(ok, newton_direction(slopes, dual.temperature_decay), slopes)
+        direction = newton_direction(slopes, dual.temperature_decay, soft=soft, fixed=dual.fixed)
+        state.aim(ok, direction, slopes)
         if warm:
             state.cool(ok)
     return state

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["shares", "solve_sink"]
+__all__ = ["LARGEST_GAP", "shares", "solve_sink"]
 
+# exp(88) overflows in float32.
+LARGEST_GAP = 80.0
 # Passes of the safeguarded Newton method. A handful is used; bisecting a bracket of width 1e6 (costs of
 # 1e4 with epsilon 0.01) down to rounding would need about 75.
 MAX_PASSES = 100
@@ -52,7 +54,7 @@ def solve_sink(
         s; -inf where the mass is 1, since there is no sink then.
     """
     target = torch.log(mass) - torch.log1p(-mass)
-    without = ~(mass < 1)
+    without = mass >= 1
     start = (
         torch.linalg.vecdot(token_potential, weight.to(torch.float64)) - target if guess is None else guess
     )
@@ -132,17 +134,16 @@ def _logit_error(
     used = transported * weight
     moved, slope = used.sum(dim=1), torch.linalg.vecdot(used, rest)
     kept = torch.linalg.vecdot(rest, weight)
-    return torch.log(moved) - torch.log(kept) - target, slope / (moved * kept)
+    return torch.log(moved / kept) - target, slope / (moved * kept)
 
 
 def shares(gap: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """sigmoid(gap), sigmoid(-gap) and log(1 + exp(gap)), each to full relative precision.
+    """sigmoid(gap) and sigmoid(-gap), each to full relative precision, and their ratio.
 
-    1 - sigmoid(x) would have no digits left where the mass is near 0 or 1. torch.sigmoid and softplus are
-    not used because on a CPU their last bit depends on the position in the tensor, and with it a bag's plan
-    on the other bags; exp has no such whim.
+    1 - sigmoid(x) would have no digits left where the mass is near 0 or 1. torch.sigmoid is not used
+    because on a CPU its last bit depends on the position in the tensor, and with it a bag's plan on the
+    other bags; exp has no such whim.
     """
-    within = gap.clamp(max=80.0)  # exp(88) overflows in float32
-    odds = torch.exp(within)
+    odds = torch.exp(gap.clamp_max(LARGEST_GAP))
     rest = torch.reciprocal(1.0 + odds)
-    return odds * rest, rest, torch.log1p(odds) + (gap - within)
+    return odds * rest, rest, odds

@@ -102,7 +102,7 @@ def solve_problem(
         return problem.result(problem.cost.clone(), zero, count, count == 0)
     dual = Dual(problem, epsilon=epsilon, kl_weight=kl_weight, tol=tol, fixed=fixed)
     state = ascend(dual, tol=tol, max_evaluations=max_evaluations)
-    dual.kernel.follow(state.potential, state.heat)
+    dual.follow(state.potential, state.heat)
     plan = dual.plan(state.potential, state.sink)
     converged = (state.residual <= max(tol, state.floor)) & (state.heat == 1)
     return problem.result(plan, state.residual, state.n_iter, converged)
