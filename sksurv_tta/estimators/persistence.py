@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,14 +29,15 @@ from sksurv_tta.training.files import write_atomically
 from sksurv_tta.training.history import as_history, as_records
 from sksurv_tta.training.tensor_files import Layout, TensorFile, UnreadableFileError, open_file, pack
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["MODEL_CLASSES", "read_model", "write_model"]
 
+#: A file names its estimator by a key of this mapping, which ``registry.py`` fills; nothing else
+#: is ever looked up.
+MODEL_CLASSES: dict[str, type[Any]] = {}
 FORMAT = 1
 #: May change after ``fit`` without making another model of it.
 FREE_AFTER_FIT = {"device", "max_epochs", "random_state", "verbose", "warm_start"}
 MAX_REPEATS = 1000  # layers or heads: each is a module, and costs time even without memory
-
-Estimator = TypeVar("Estimator", bound=Any)
 
 
 def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -50,16 +51,21 @@ def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     NotFittedError
+    TypeError
+        If the estimator is of a class that no file may name.
     ValueError
         If parameters cannot be stored, or were changed since ``fit``; names them.
     OSError
         If the file cannot be written. An earlier one is as it was.
     """
     check_is_fitted(estimator, "net_")
+    name = type(estimator).__name__
+    if MODEL_CLASSES.get(name) is not type(estimator):
+        raise TypeError(f"{name} could not be loaded again; only {listing(MODEL_CLASSES)} can be saved.")
     changed = [
-        f"{name} ({value!r} in fit, {getattr(estimator, name)!r} now)"
-        for name, value in estimator._built_with.items()
-        if name not in NOT_STORED | FREE_AFTER_FIT and getattr(estimator, name) != value
+        f"{parameter} ({value!r} in fit, {getattr(estimator, parameter)!r} now)"
+        for parameter, value in estimator._built_with.items()
+        if parameter not in NOT_STORED | FREE_AFTER_FIT and getattr(estimator, parameter) != value
     ]
     if changed:
         raise ValueError(
@@ -70,7 +76,7 @@ def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
     content = {
         "kind": "model",
         "format": FORMAT,
-        "class": type(estimator).__name__,
+        "class": name,
         "trained_with": estimator.trained_with_,
         "parameters": stored_parameters(estimator),
         "columns": columns_of(estimator._schema),
@@ -96,9 +102,7 @@ def _tensors(estimator: Any) -> dict[str, Tensor]:
     return tensors | {f"network.{name}": value for name, value in network.items()}
 
 
-def read_model(
-    path: str | os.PathLike[str], classes: Mapping[str, type[Estimator]], *, device: str | None
-) -> Estimator:
+def read_model(path: str | os.PathLike[str], *, device: str | None) -> Any:
     """Read an estimator.
 
     The order of the checks is the point: size and form of the description, the class, every
@@ -108,8 +112,6 @@ def read_model(
     Parameters
     ----------
     path : path
-    classes : mapping of str to type
-        Estimators that a file may name.
     device : str or None
 
     Raises
@@ -122,7 +124,7 @@ def read_model(
         raise ValueError(f"There is no device {device!r} here: give 'cpu', or leave it out.")
     try:
         file = open_file(path)
-        estimator, schema = _describe(file, classes)
+        estimator, schema = _describe(file)
         if device is not None:
             estimator.device = device
         elif not _is_here(estimator.device):
@@ -137,7 +139,7 @@ def read_model(
     return estimator
 
 
-def _describe(file: TensorFile, classes: Mapping[str, type[Estimator]]) -> tuple[Estimator, InputSchema]:
+def _describe(file: TensorFile) -> tuple[Any, InputSchema]:
     """Estimator, not yet fitted, and columns that the file describes; no tensor is read."""
     content = file.content
     if content.get("kind") != "model" or content.get("format") != FORMAT:
@@ -146,17 +148,17 @@ def _describe(file: TensorFile, classes: Mapping[str, type[Estimator]]) -> tuple
             f"version of sksurv_tta reads a 'model' of format {FORMAT}"
         )
     check_content(content)
-    if content["class"] not in classes:
+    if content["class"] not in MODEL_CLASSES:
         raise UnreadableFileError(
-            f"it names the estimator {content['class'][:80]!r}; known are {listing(classes)}"
+            f"it names the estimator {content['class'][:80]!r}; known are {listing(MODEL_CLASSES)}"
         )
     schema = schema_of(content["columns"])
-    estimator = _unfitted(classes[content["class"]], content["parameters"], schema)
+    estimator = _unfitted(MODEL_CLASSES[content["class"]], content["parameters"], schema)
     _check_layout(estimator, schema, file.layout)
     return estimator, schema
 
 
-def _unfitted(cls: type[Estimator], parameters: dict[str, Any], schema: InputSchema) -> Estimator:
+def _unfitted(cls: type[Any], parameters: dict[str, Any], schema: InputSchema) -> Any:
     expected = set(cls._get_param_names()) - NOT_STORED
     if set(parameters) != expected:
         raise UnreadableFileError(

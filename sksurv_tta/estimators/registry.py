@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from types import MappingProxyType
 
 from sksurv_tta.estimators.base import BaseNetworkEstimator
-from sksurv_tta.estimators.persistence import read_model
+from sksurv_tta.estimators.persistence import MODEL_CLASSES, read_model
 from sksurv_tta.estimators.tta import TTASurvivalEstimator
 
-__all__ = ["MODEL_CLASSES", "load_model"]
+__all__ = ["load_model"]
 
-#: A file names its estimator by a key of this mapping; nothing else is ever looked up.
-MODEL_CLASSES = MappingProxyType({"TTASurvivalEstimator": TTASurvivalEstimator})
+MODEL_CLASSES |= {
+    "TTASurvivalEstimator": TTASurvivalEstimator,
+}
 
 
 def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> BaseNetworkEstimator:
@@ -47,4 +47,4 @@ def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> Ba
     >>> from sksurv_tta import load_model
     >>> estimator = load_model("model.safetensors")  # doctest: +SKIP
     """
-    return read_model(path, MODEL_CLASSES, device=device)
+    return read_model(path, device=device)

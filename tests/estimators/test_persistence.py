@@ -147,6 +147,15 @@ def test_an_unfitted_estimator_is_not_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_class_that_could_not_be_loaded_is_not_saved(fitted, tmp_path):
+    own = copy.copy(fitted("flat")[0])
+    own.__class__ = type("Own", (TTASurvivalEstimator,), {})
+    with pytest.raises(
+        TypeError, match="Own could not be loaded again; only TTASurvivalEstimator can be saved"
+    ):
+        own.save(tmp_path / "model")
+
+
 def test_parameters_that_json_cannot_hold_are_named(fitted, tmp_path):
     estimator = copy.copy(fitted("flat")[0])
     estimator.random_state = np.random.RandomState(0)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-N_TRIALS = int(os.environ.get("SKSURV_TTA_KILL_TRIALS", "5"))
+N_TRIALS = int(os.environ.get("SKSURV_TTA_KILL_TRIALS", "4"))
 KILLS_PER_TRIAL = 3
 
 
@@ -57,7 +57,7 @@ def test_killed_at_random_moments(trainings, undisturbed, tmp_path, record_prope
             n_kills += trainings.finish(training, signal=signal.SIGKILL)["code"] == -signal.SIGKILL
         assert trainings.run(folder)["digest"] == undisturbed["digest"]
     record_property("kills", n_kills)
-    assert n_kills >= min(10, N_TRIALS)
+    assert n_kills >= 2 * N_TRIALS
 
 
 def test_an_interruption_keeps_the_last_epoch_and_leaves_nothing_fitted(trainings, undisturbed, tmp_path):
