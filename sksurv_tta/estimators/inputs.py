@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_feature_names, validate_data
 
-from sksurv_tta.bags import Bag, BagDtype
+from sksurv_tta.bags import Bag, BagArray, BagDtype
 from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.pathways import align_pathways
 from sksurv_tta.training import Outcome, PatientDataset
@@ -166,7 +166,11 @@ def check_again(estimator: BaseEstimator, schema: InputSchema, X: Any) -> Any:
     With pathways, columns are found by name: their order does not matter and further genes are
     ignored. Without, scikit-learn's rule holds: the same columns in the same order.
     """
-    if schema.by_name and isinstance(X, pd.DataFrame):
+    if schema.by_name:
+        if not isinstance(X, pd.DataFrame):
+            raise CohortError(
+                f"X must be a DataFrame with genes as columns, as in fit; got {type(X).__name__}."
+            )
         wanted = [*schema.bag_columns, *schema.gene_columns]
         lacking = [name for name in wanted if name not in X.columns]
         if lacking:
@@ -199,33 +203,42 @@ def check_outputs(outputs: np.ndarray, X: Any) -> np.ndarray:
 
 
 def _check_columns(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
-    if isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) == 2:
-        raise TypeError(
-            "X is a list of arrays. Put the bags into a column of a DataFrame: "
-            "pd.DataFrame({'wsi': BagArray.from_arrays(bags)})."
-        )
+    _refuse_loose_bags(X)
     holds_bags = isinstance(X, pd.DataFrame) and any(isinstance(dtype, BagDtype) for dtype in X.dtypes)
     if not holds_bags and not (isinstance(X, pd.DataFrame) and _all_numeric(X) and X.isna().any(axis=None)):
         names = X.columns if isinstance(X, pd.DataFrame) else None
         index = X.index if isinstance(X, pd.DataFrame) else None
-        _refuse_objects(X)
         minimum = 2 if reset else 1
         values = validate_data(estimator, X, dtype=np.float64, reset=reset, ensure_min_samples=minimum)
         return values if names is None else pd.DataFrame(values, index=index, columns=names)
     _check_feature_names(estimator, X, reset=reset)
     if reset:
         estimator.n_features_in_ = X.shape[1]
+        if len(X) == 1:
+            raise CohortError(f"X has 1 patient ({X.index[0]}); at least 2 are needed to learn from.")
     return _numeric_or_bags(X)
 
 
-def _refuse_objects(X: Any) -> None:
-    """Bags that went through a transformer with NumPy output arrive as an array of objects."""
-    values = np.asarray(X, dtype=object) if isinstance(X, pd.DataFrame) else X
-    first_row = values[:1] if isinstance(values, np.ndarray) and values.dtype == object else np.empty(0)
-    if any(isinstance(cell, Bag) for cell in first_row.ravel()):
+def _refuse_loose_bags(X: Any) -> None:
+    """Say what to do with bags that are in no column of dtype bag."""
+    if isinstance(X, pd.DataFrame):
+        cells = X.loc[:, (X.dtypes == object).to_numpy()].to_numpy().ravel().tolist()
+    elif isinstance(X, np.ndarray) and X.dtype == object:
+        cells = X.ravel().tolist()
+    elif isinstance(X, list | tuple | pd.Series | BagArray):
+        cells = list(X)
+    else:
+        return
+    if isinstance(X, pd.DataFrame | np.ndarray) and any(isinstance(cell, Bag) for cell in cells):
+        # As they come out of a transformer with NumPy output.
         raise TypeError(
             "X holds bags in an array of objects, not in a column of dtype bag. If they came out of a "
             "ColumnTransformer, call its set_output(transform='pandas')."
+        )
+    if any(isinstance(cell, Bag) or (isinstance(cell, np.ndarray) and cell.ndim == 2) for cell in cells):
+        raise TypeError(
+            "X holds bags without a table. Put them into a column of dtype bag of a DataFrame: "
+            "pd.DataFrame({'wsi': BagArray.from_arrays(bags)})."
         )
 
 
@@ -258,6 +271,8 @@ def _width(X: pd.DataFrame, name: str) -> int:
 
 def _bags(X: pd.DataFrame, name: str, width: int) -> Sequence[Bag | None]:
     column = X[name].array
+    if not isinstance(column, BagArray):
+        raise CohortError(f"Column {name!r} held bags in training; now its type is {column.dtype}.")
     bags: list[Bag | None] = [
         None if missing else bag for bag, missing in zip(column, column.isna(), strict=True)
     ]

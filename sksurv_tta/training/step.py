@@ -106,7 +106,8 @@ class _Step:
         if profiles is not None:
             with self._drawing(Purpose.PROFILES, self.batch.step):
                 tokens, n_tokens = self.network.encode_profiles(profiles.to(self.device))
-            self.profile_tokens = tokens.view(len(profiles), n_tokens, -1)
+            # The width is named: of a batch in which nobody has expression it cannot be inferred.
+            self.profile_tokens = tokens.view(len(profiles), n_tokens, tokens.shape[1])
             self.profile_leaf = self.profile_tokens.detach().requires_grad_()
         with torch.set_grad_enabled(not self.low_memory):
             return [self._embed_group(number) for number in range(len(self.batch.groups))]
