@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from sksurv_tta.cli.messages import say
+from sksurv_tta.cli.messages import note
 from sksurv_tta.cli.values import UsageError
 from sksurv_tta.cohort import Cohort, read_cohort
 from sksurv_tta.exceptions import OutcomeError
@@ -50,7 +50,7 @@ def read_data(options: argparse.Namespace) -> Cohort:
         missing=options.missing,
         key=options.key,
     )
-    say(str(cohort))
+    note(str(cohort))
     if cohort.y is not None and not cohort.y["event"].any():
         raise OutcomeError(f"None of {len(cohort)} patients has an event, so there is nothing to learn from.")
     return cohort

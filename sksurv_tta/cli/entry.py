@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 
-from sksurv_tta.cli.messages import complain, readable_warnings
+from sksurv_tta.cli.messages import as_options, complain, readable_warnings
 from sksurv_tta.cli.parser import build_parser
 from sksurv_tta.cli.values import UsageError
 from sksurv_tta.exceptions import SksurvTTAError
@@ -66,4 +66,4 @@ def _explain(error: BaseException) -> str:
         )
     if isinstance(error, MemoryError):
         return f"Not enough memory{f': {error}' if str(error) else ''}.{where}"
-    return f"{error}{where}"
+    return f"{as_options(str(error))}{where}"

@@ -159,7 +159,12 @@ def _given_folds(folds: str, cohort: Cohort) -> Any:
             f"{', '.join(map(str, cohort.table.columns))}."
         )
     splitter = predefined_folds(labels)
-    for number, (train, _) in enumerate(splitter.split(cohort.X, groups=cohort.site)):
+    try:
+        trainings = [train for train, _ in splitter.split(cohort.X, groups=cohort.site)]
+    except FoldError as error:
+        error.add_note(f"--folds {folds}; if these folds may share sites, leave out --site")
+        raise
+    for number, train in enumerate(trainings):
         if not np.any(cohort.y["event"][train]):
             raise FoldError(f"--folds {folds}: the training patients of fold {number} have no event.")
     return splitter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,17 @@ from tqdm import tqdm
 
 from sksurv_tta.exceptions import SksurvTTAWarning
 
-__all__ = ["Progress", "complain", "note", "readable_warnings", "say", "workers_warn_readably"]
+__all__ = ["Progress", "as_options", "complain", "note", "readable_warnings", "say", "workers_warn_readably"]
+
+#: Arguments of ``read_cohort`` that messages of the package name, and that are options here.
+ARGUMENT = re.compile(r"\b(missing|event|censored|site|id|key)=(?:'([^']*)'|\.\.\.|(?=[ ,.]))")
 
 _said: set[str] = set()
+
+
+def as_options(text: str) -> str:
+    """Rewrite the arguments that a message of the package names as the options that they are here."""
+    return ARGUMENT.sub(lambda found: f"--{found[1]} {found[2] or 'COLUMN'}", text)
 
 
 def say(text: str) -> None:
@@ -60,7 +69,7 @@ def _show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
     text = str(message)
     if text not in _said:
         _said.add(text)
-        note(f"warning: {text}")
+        note(f"warning: {as_options(text)}")
 
 
 class Progress:

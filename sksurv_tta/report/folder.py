@@ -53,7 +53,10 @@ def write_results(
         "folds": _folds(comparison, cohort),
         "predictions": comparison.predictions,
         "metrics": metrics_by_fold(comparison.table),
-        "summary": comparison.summary.rename(columns=INTERVAL | {"reason": "why_missing"}),
+        # Seconds are in fits.csv; what is left is the same for the same data, command and machine.
+        "summary": comparison.summary.rename(columns=INTERVAL | {"reason": "why_missing"}).drop(
+            columns="fit_seconds"
+        ),
         "paired": comparison.paired().rename(columns=INTERVAL),
         "noise_floor": comparison.noise_floor.rename(columns=INTERVAL),
         "fold_summary": comparison.folds,
