@@ -12,6 +12,7 @@ from toy_patients import PATHWAYS, toy_network, toy_patients
 
 from sksurv_tta.exceptions import TrainingDivergedError
 from sksurv_tta.training import CoxCriterion, Outcome, SurvivalNet
+from sksurv_tta.training.batches import Batch
 
 QUIET = {"verbose": 0, "warm_start": True}
 
@@ -74,6 +75,27 @@ def test_training_lowers_the_loss_and_moves_every_weight(data):
     losses = net.history[:, "train_survival"]
     assert losses[-1] < losses[0]
     assert [name for name, p in net.module_.named_parameters() if torch.equal(p, before[name])] == []
+
+
+def test_every_draw_of_an_epoch_has_a_seed_of_its_own(data, monkeypatch):
+    seeds = []
+    seed_of = Batch.seed_of
+
+    def noting(self, *keys):
+        seeds.append(seed_of(self, *keys))
+        return seeds[-1]
+
+    monkeypatch.setattr(Batch, "seed_of", noting)
+    monkeypatch.setattr("sksurv_tta.training.batches.GROUP_TOKENS", 20)
+    make_net(data).partial_fit(data)
+    assert len(seeds) > 2 * 3 * 3  # epochs, steps, and at least profiles, one group and the tail
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_training_chooses_the_leading_heads_by_their_running_agreement(data):
+    together = make_net(data, max_epochs=3).partial_fit(data).module_.together
+    assert together.running_agreement.isfinite().all()
+    assert torch.equal(together.selected_heads, together.running_agreement.argmin(dim=1))
 
 
 # Learning rate
