@@ -65,7 +65,9 @@ def _penalty(potential: torch.Tensor, decay: torch.Tensor, fixed_columns: bool) 
 
 
 class Dual:
-    """Dual of Eq. (48) with rows, sink and translation eliminated: a concave function of K potentials.
+    """Dual of the entropic program: a concave function of the K prototype potentials.
+
+    Eq. (48), with the potentials of tokens and sink and the common translation eliminated:
 
     D(h) = max_s -sum_i w_i log(sum_k exp(h_k - C_ik / epsilon) + exp(s)) + (1 - mass) s
     - mass / t log mean_k exp(-t h_k), divided by the mass so that tolerances mean the same at any mass.
@@ -93,7 +95,9 @@ class Dual:
             self.temperature_decay = self.decay / heat.unsqueeze(1)
 
     def value(self, potential: torch.Tensor, sink: torch.Tensor | None, active: torch.Tensor | None) -> Point:
-        """Value of the dual, with the rows (the first half of Eq. 54) and the sink solved exactly.
+        """Value of the dual, with rows and sink solved exactly.
+
+        Eq. (49): the rows are a constraint, and in closed form u = (1 / N) / (G v).
 
         Parameters
         ----------

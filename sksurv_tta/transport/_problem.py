@@ -22,7 +22,7 @@ class Problem:
     cost : Tensor of shape (B, N, K)
         float32 or float64; 0 in the rows of padding.
     weight : Tensor of shape (B, N)
-        float64; 1 / N_real for a real token, 0 for padding. The token marginal of Eq. (7).
+        float64; 1 / N_real for a real token, 0 for padding. The token marginal.
     mass : Tensor of shape (B,)
         float64, in (0, 1].
     mask : Tensor of shape (B, N) or None

@@ -28,7 +28,8 @@ def solve_sink(
 ) -> torch.Tensor:
     """Potential at which the sink receives exactly 1 - mass.
 
-    Eq. (36): the sink column has an infinite weight in the penalty, so that its mass is a constraint.
+    Eq. (10): the prior of the sink is 1 - mass; with its infinite weight in the penalty the prior is a
+    constraint.
     Solves sum_i w_i sigmoid(L_i - s) = mass for s. The logit of the left side falls with slope 1 where
     all L_i are equal, so Newton on the logit ends in a few passes; a bracket that is known beforehand
     catches it where the L_i form groups far apart and the slope vanishes.

@@ -23,8 +23,9 @@ class TransportPlan:
         Rows of padding are zero. Carries no gradient.
     residual : Tensor of shape () or (B,)
         Sum over prototypes of the distance between the mass a prototype receives and the mass its
-        optimality condition asks for, relative to the mass of the bag. 0 for a bag without tokens and
-        for assignments that solve nothing.
+        optimality condition asks for, relative to the mass of the bag. Of a converged bag it is the last
+        one measured, before a final Newton step that makes the plan better still. 0 for a bag without
+        tokens and for assignments that solve nothing.
     n_iter : Tensor of shape () or (B,)
         Evaluations of the dual, that is, passes over the cost.
     converged : Tensor of bool of shape () or (B,)

@@ -25,11 +25,11 @@ def curriculum_transport(
 ) -> TransportPlan:
     """Plan that moves a fraction of the tokens' mass to the prototypes, the cheapest first.
 
-    Eq. (8), solved as Eq. (37): min <Q, C> - epsilon H([Q, sink]) + gamma KL(column masses || mass / K)
+    Eq. (8): min <Q, C> - epsilon H([Q, sink]) + gamma KL(column masses || mass / K)
     with rows of [Q, sink] equal to 1 / N_real and the whole of Q equal to `mass`.
 
-    Deviation from Eq. (11): there the sink column is penalised like the prototypes, which at gamma = 0.1
-    leaves them 2e-7 to 5e-5 of the mass; here it is exact, as in Eqs. (36)-(37). Instead of the printed
+    Eqs. (36)-(37) and not Eq. (11), from which this deviates: there the sink column is penalised like the prototypes, which at gamma = 0.1
+    leaves them 2e-7 to 5e-5 of the mass; here it is exact. Instead of the printed
     iteration, Newton's method runs on the K potentials of the dual until the column residual is reached,
     bag by bag.
 
