@@ -325,6 +325,13 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.mass_base > self.mass_upper:
+            raise ValueError(
+                f"mass_base ({self.mass_base}) must not exceed mass_upper ({self.mass_upper}): the mass rises."
+            )
+
     def _build_network(self, schema: InputSchema, n_outputs: int) -> TTANetwork:
         options = {name: getattr(self, name) for name in NETWORK_PARAMETERS}
         pathways = schema.pathways if schema.has_genes else None
