@@ -60,9 +60,10 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}.{where}"
     if isinstance(error, BrokenProcessPool):
+        reason = str(error).strip().splitlines()[:1] or ["no reason is known"]
         return (
-            "A worker process was ended from outside, most likely because memory ran out: use fewer "
-            f"--n-jobs, or pack the features first ('sksurv-tta pack --help').{where}"
+            f"A worker process was lost ({reason[0]}). If memory ran out, use fewer --n-jobs or pack the "
+            f"features first ('sksurv-tta pack --help'); with --n-jobs 1 the cause is shown.{where}"
         )
     if isinstance(error, MemoryError):
         return f"Not enough memory{f': {error}' if str(error) else ''}.{where}"

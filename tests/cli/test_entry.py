@@ -36,7 +36,11 @@ def failing(error):
             1,
             "/a/b.csv: No space left on device.",
         ),
-        (BrokenProcessPool("gone"), 1, "memory ran out: use fewer --n-jobs"),
+        (
+            BrokenProcessPool("gone"),
+            1,
+            "A worker process was lost (gone). If memory ran out, use fewer --n-jobs",
+        ),
         (MemoryError(), 1, "Not enough memory."),
         (TrainingDivergedError("The loss is nan.", epoch=1, step=2, parts={}), 1, "error: The loss is nan."),
         (KeyboardInterrupt(), 130, "interrupted; nothing was written to "),
