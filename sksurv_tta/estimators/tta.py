@@ -329,7 +329,7 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         super()._validate_params()
         if self.mass_base > self.mass_upper:
             raise ValueError(
-                f"mass_base ({self.mass_base}) must not exceed mass_upper ({self.mass_upper}): the mass rises."
+                f"mass_base ({self.mass_base}) must not exceed mass_upper ({self.mass_upper})."
             )
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> TTANetwork:
