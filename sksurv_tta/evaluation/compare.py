@@ -140,6 +140,7 @@ def compare(
         predictions=_prediction_table(records, splits, y, ids, sites, chosen_times),
         folds=fold_table(splits, y=y, sites=sites),
         fits=_fit_table(records),
+        histories=_history_table(records),
         splits=splits,
         y=y,
         n_resamples=n_resamples,
@@ -292,3 +293,12 @@ def _fit_table(records: Sequence[dict]) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows)
     return table.astype({"fit_seconds": float, "predict_seconds": float})
+
+
+def _history_table(records: Sequence[dict]) -> pd.DataFrame:
+    rows = [
+        {**{key: record[key] for key in ("model", "seed", "fold")}, **epoch}
+        for record in records
+        for epoch in record.get("history") or ()  # a record of an earlier version has none
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["model", "seed", "fold", "epoch"])

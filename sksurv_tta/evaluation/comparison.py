@@ -45,6 +45,9 @@ class Comparison:
         the model chose on its training rows) and error.
     splits : list of (train, test)
         Positions of rows.
+    histories : DataFrame
+        Of networks: one row for each fit and epoch with model, seed, fold, epoch and what ``history_`` of
+        the estimator holds, such as every part of the loss. Empty without networks.
     """
 
     def __init__(
@@ -58,12 +61,14 @@ class Comparison:
         y: NDArray,
         n_resamples: int,
         random_state: int,
+        histories: pd.DataFrame | None = None,
     ):
         self.table = table
         self.predictions = predictions
         self.folds = folds
         self.fits = fits
         self.splits = list(splits)
+        self.histories = pd.DataFrame() if histories is None else histories
         self._y = y
         self._n_resamples = n_resamples
         self._random_state = random_state

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -77,7 +78,7 @@ def run_task(
     -------
     dict
         Keys model, seed, fold, risk, survival, survival_reason, thresholds, fit_seconds,
-        predict_seconds, chosen, error, from_cache.
+        predict_seconds, chosen, error, from_cache and, of networks, history (a record for each epoch).
     """
     record = read_record(cache_dir, task.digest) if cache_dir else None
     if record is None:
@@ -129,6 +130,7 @@ def _fitted(task: Task, X: Any, y: NDArray, sites: NDArray | None, times: NDArra
         "fit_seconds": fitted - started,
         "predict_seconds": predicted - fitted,
         "chosen": _chosen(estimator),
+        "history": _history(estimator),
         "error": "",
     }
 
@@ -144,6 +146,21 @@ def _chosen(estimator: Any) -> dict[str, Any]:
         for name in names
         if np.isscalar(getattr(last, name, None))
     }
+
+
+def _history(estimator: Any) -> list[dict[str, float]]:
+    """Numbers of every epoch of a network, also within a pipeline, a search or a wrapper; else nothing."""
+    while not hasattr(estimator, "history_"):
+        inner = [getattr(estimator, name, None) for name in ("best_estimator_", "estimator_")]
+        following = (
+            [estimator[-1]] if isinstance(estimator, Pipeline) else [e for e in inner if e is not None]
+        )
+        if not following:
+            return []
+        estimator = following[0]
+    numbers = pd.DataFrame(estimator.history_).select_dtypes("number")
+    # seconds differ from run to run, and those of the whole fit are kept
+    return numbers.drop(columns="dur", errors="ignore").astype(float).to_dict("records")
 
 
 def _readable(value: Any) -> Any:
