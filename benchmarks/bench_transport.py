@@ -151,14 +151,15 @@ def compare(args):
 
 
 def print_row(row):
-    print(
-        f"{row['cost']:7} {row['kl_weight']:5} {row['mass']:5} | "
-        f"{row['ours_ms']:8.1f} {row['ours_evaluations']:4} {row['ours_residual']:8.0e} {row['ours_error']:7.0e} | {row['ours_fine_ms']:8.1f} "
-        f"{row['ours_fine_evaluations']:4} {row['ours_fine_error']:7.0e} | {row['printed_ms']:10.0f} "
-        f"{row['printed_sweeps']:6} {row['printed_ratio']:6.0f} |",
+    parts = [
+        f"{row['cost']:7} {row['kl_weight']:5} {row['mass']:5}",
+        f"{row['ours_ms']:8.1f} {row['ours_evaluations']:4} {row['ours_residual']:8.0e}"
+        f" {row['ours_error']:7.0e}",
+        f"{row['ours_fine_ms']:8.1f} {row['ours_fine_evaluations']:4} {row['ours_fine_error']:7.0e}",
+        f"{row['printed_ms']:10.0f} {row['printed_sweeps']:6} {row['printed_ratio']:6.0f}",
         f"{row['pot_ms']:8.0f} {row['pot_error']:7.0e} {row['pot_ratio']:6.0f}" if "pot_ms" in row else "",
-        flush=True,
-    )
+    ]
+    print(" | ".join(parts), flush=True)
 
 
 def compare_small(args):

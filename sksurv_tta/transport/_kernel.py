@@ -14,6 +14,8 @@ ABSORB = 20.0
 # Entries of one bag from which on a CPU takes the bags one after another: the kernel of a bag stays in
 # its cache between two operations, and finished bags cost nothing. Below, the calls would cost more.
 LARGE_BAG = 20_000
+# Tokens that are summed up in float32 before the sum is continued in float64.
+CHUNK = 256
 # Largest exponent with which Newton's method starts (see `Kernel.heat`).
 MILD = 30.0
 
@@ -65,7 +67,7 @@ class Kernel:
             self.values[rows].mul_(rate[rows]).exp_()
         self._row_sum = torch.empty_like(self.cost[:, :, 0])
         self._gram = self.cost.new_zeros(n_bags, n_prototypes, n_prototypes)
-        self._cross = self.cost.new_zeros(n_bags, n_prototypes)
+        self._cross = self.absorbed.clone()
         self._shares = torch.empty_like(self.values[:1] if self.one_by_one else self.values)
 
     def _parts(self, active: torch.Tensor | None) -> list[slice]:
@@ -154,8 +156,22 @@ class Kernel:
             torch.mul(self.values[rows], row[rows].unsqueeze(2), out=shares)
             torch.bmm(shares.transpose(1, 2), shares, out=self._gram[rows])
             if rest is not None:
-                self._cross[rows] = torch.bmm(rest[rows].unsqueeze(1), shares).squeeze(1)
+                self._cross[rows] = self._weighted_sum(rest[rows], shares)
         return self._gram, None if rest is None else self._cross
+
+    def _weighted_sum(self, rest: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        """Sum over tokens of rest times shares, shape (b, K)."""
+        n_tokens, n_prototypes = shares.shape[1:]
+        n_chunks = n_tokens // CHUNK
+        if not self.one_by_one or n_chunks < 2:
+            return torch.bmm(rest.unsqueeze(1), shares).squeeze(1)
+        # A float32 sum over thousands of tokens one after another loses two digits of the residual.
+        body = n_tokens - n_tokens % n_chunks
+        parts = torch.bmm(
+            rest[0, :body].view(n_chunks, 1, -1), shares[0, :body].view(n_chunks, -1, n_prototypes)
+        )
+        total = parts.sum(dim=0, dtype=torch.float64)
+        return total + rest[:, body:] @ shares[0, body:]
 
     def into_plan(self, scale: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """diag(share) values diag(scale), in the memory of the values."""

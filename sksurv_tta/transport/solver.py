@@ -25,13 +25,13 @@ def curriculum_transport(
 ) -> TransportPlan:
     """Plan that moves a fraction of the tokens' mass to the prototypes, the cheapest first.
 
-    Eq. (8): min <Q, C> - epsilon H([Q, sink]) + gamma KL(column masses || mass / K)
-    with rows of [Q, sink] equal to 1 / N_real and the whole of Q equal to `mass`.
+    Eq. (8): min <Q, C> - epsilon H([Q, sink]) + gamma KL(column masses || mass / K) with the rows of
+    [Q, sink] equal to 1 / N_real and the whole of Q equal to `mass`.
 
-    Eqs. (36)-(37) and not Eq. (11), from which this deviates: there the sink column is penalised like the prototypes, which at gamma = 0.1
-    leaves them 2e-7 to 5e-5 of the mass; here it is exact. Instead of the printed
-    iteration, Newton's method runs on the K potentials of the dual until the column residual is reached,
-    bag by bag.
+    The sink is that of Eqs. (36)-(37), not that of Eq. (11): there its column is penalised like the
+    prototypes, which at gamma = 0.1 leaves them 2e-7 to 5e-5 of the mass; here its mass is exact. Instead
+    of the printed iteration, Newton's method runs on the K potentials of the dual until the column
+    residual is reached, bag by bag.
 
     Parameters
     ----------

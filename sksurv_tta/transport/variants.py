@@ -147,8 +147,9 @@ class NearestPrototype:
 class SoftmaxAssignment:
     """No transport: a token spreads its mass as the softmax of its logits does.
 
-    exp(-C) / N_real; the total mass is 1 for costs that are negative log probabilities
-    (:func:`~sksurv_tta.transport.assignment_cost`), whatever `mass` is asked for. For other costs the rows are normalised.
+    exp(-C) / N_real, for costs that are negative log probabilities
+    (:func:`~sksurv_tta.transport.assignment_cost`); for others the rows are normalised. Total mass: 1,
+    whatever `mass` is asked for.
     """
 
     uses_mass: ClassVar[bool] = False

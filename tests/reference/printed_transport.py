@@ -72,7 +72,7 @@ def _transported(rows, mass):
         return torch.ones_like(rows)
     target = math.log(mass / (1.0 - mass))
     low, high = rows.min() - target - 1.0, rows.max() - target + 1.0
-    for _ in range(200):
+    for _ in range(70):
         middle = 0.5 * (low + high)
         if torch.sigmoid(rows - middle).mean() > mass:
             low = middle
