@@ -222,7 +222,8 @@ def _check_columns(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
 def _refuse_loose_bags(X: Any) -> None:
     """Say what to do with bags that are in no column of dtype bag."""
     if isinstance(X, pd.DataFrame):
-        cells = X.loc[:, (X.dtypes == object).to_numpy()].to_numpy().ravel().tolist()
+        of_objects = [pd.api.types.is_object_dtype(dtype) for dtype in X.dtypes]
+        cells = X.loc[:, of_objects].to_numpy().ravel().tolist()
     elif isinstance(X, np.ndarray) and X.dtype == object:
         cells = X.ravel().tolist()
     elif isinstance(X, list | tuple | pd.Series | BagArray):
