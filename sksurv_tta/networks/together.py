@@ -12,7 +12,7 @@ from torch.nn import functional
 from sksurv_tta.losses import agreement_loss, soft_cross_entropy
 from sksurv_tta.networks.interface import Ragged
 from sksurv_tta.networks.randomness import current_generator
-from sksurv_tta.transport import TransportPlan, assignment_cost
+from sksurv_tta.transport import TransportPlan, assignment_cost, split_tokens, stack_tokens
 
 __all__ = ["PrototypeAssignment", "Together"]
 
@@ -153,7 +153,7 @@ class PrototypeAssignment(nn.Module):
         return self._transport(logits, mass)
 
     @torch.no_grad()
-    def _plan(self, cost: Tensor, mass: float, mask: Tensor) -> Tensor:
+    def _plan(self, cost: Tensor, mask: Tensor | None, mass: float) -> Tensor:
         assert self.assignment is not None  # noqa: S101 - for the type checker; callers have looked
         # Autocast would run the solver's own products in half precision: it then does not converge.
         with torch.autocast(cost.device.type, enabled=False):
@@ -163,10 +163,9 @@ class PrototypeAssignment(nn.Module):
         costs, masks = zip(
             *(pad(rows.with_values(assignment_cost(rows.values))) for rows in logits), strict=True
         )
-        mask = torch.cat(masks, dim=1)  # (n_patients, sum of the modalities' longest)
-        plan = self._plan(torch.cat(costs, dim=1), mass, mask)
-        per_token = plan * mask.sum(dim=1)[:, None, None]
-        parts = per_token.split([cost.shape[1] for cost in costs], dim=1)
+        plan = self._plan(*stack_tokens(costs, masks), mass)
+        n_tokens = torch.stack([mask.sum(dim=1) for mask in masks]).sum(dim=0)
+        parts = split_tokens(plan * n_tokens[:, None, None], [cost.shape[1] for cost in costs])
         return [
             rows.with_values(unpad(part, own)) for rows, part, own in zip(logits, parts, masks, strict=True)
         ]
@@ -219,7 +218,7 @@ class PrototypeAssignment(nn.Module):
         n_views, n_heads, longest, _ = view_logits.shape
         per_head_mask = mask.unsqueeze(1).expand(-1, n_heads, -1)
         cost = assignment_cost(view_logits).flatten(0, 1)
-        plan = self._plan(cost, mass, per_head_mask.reshape(-1, longest))
+        plan = self._plan(cost, per_head_mask.reshape(-1, longest), mass)
         masses = plan.sum(dim=1).view(2, n_views // 2, n_heads, -1)
         probabilities = view_logits.softmax(dim=-1) * mask[:, None, :, None]
         means = probabilities.sum(dim=2) / mask.sum(dim=1)[:, None, None]
