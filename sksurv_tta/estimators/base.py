@@ -26,16 +26,11 @@ from sksurv_tta.estimators.baseline_hazard import (
     DiscretePrediction,
     PredictionRule,
     as_step_functions,
+    check_outputs,
     fit_time_bins,
 )
 from sksurv_tta.estimators.fingerprint import identify_training
-from sksurv_tta.estimators.inputs import (
-    InputSchema,
-    check_again,
-    check_outputs,
-    learn_schema,
-    read_patients,
-)
+from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
 from sksurv_tta.estimators.persistence import write_model
 from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split

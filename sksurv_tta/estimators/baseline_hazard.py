@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from scipy.special import log_expit
 from sksurv.functions import StepFunction
 
-from sksurv_tta.exceptions import TrainingWarning
+from sksurv_tta.exceptions import CohortError, TrainingWarning, listing
 
-__all__ = ["CoxPrediction", "DiscretePrediction", "PredictionRule", "as_step_functions", "fit_time_bins"]
+__all__ = [
+    "CoxPrediction",
+    "DiscretePrediction",
+    "PredictionRule",
+    "as_step_functions",
+    "check_outputs",
+    "fit_time_bins",
+]
 
 WIDE_SPREAD = 30.0  # of log risks, where the baseline hazard is carried by a handful of patients
 
@@ -122,6 +130,25 @@ class DiscretePrediction:
         knots = np.append(knots, max(self.times[-1], np.nextafter(knots[-1], np.inf)))
         at_knots = np.pad(np.cumsum(-log_expit(-outputs), axis=1), ((0, 0), (1, 0)))
         return np.stack([np.interp(self.times, knots, values) for values in at_knots])
+
+
+def check_outputs(outputs: np.ndarray, X: Any) -> np.ndarray:
+    """Refuse outputs that are not finite, naming the patients; return the others as they are.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_patients, n_outputs)
+    X : DataFrame or ndarray
+        The patients that they belong to.
+    """
+    wrong = ~np.isfinite(outputs).all(axis=1)
+    if wrong.any():
+        names = X.index if isinstance(X, pd.DataFrame) else np.arange(len(X))
+        raise CohortError(
+            f"{int(wrong.sum())} of {len(wrong)} patients have a risk that is not finite: "
+            f"{listing(names[wrong])}. Look for extreme values among their features."
+        )
+    return outputs
 
 
 def fit_time_bins(time: np.ndarray, event: np.ndarray, n_bins: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.pathways import align_pathways
 from sksurv_tta.training import Outcome, PatientDataset
 
-__all__ = ["InputSchema", "check_again", "check_outputs", "learn_schema", "read_patients"]
+__all__ = ["InputSchema", "check_again", "learn_schema", "read_patients"]
 
 CLIP = 5.0  # standard deviations
 
@@ -181,25 +181,6 @@ def check_again(estimator: BaseEstimator, schema: InputSchema, X: Any) -> Any:
         X = X[wanted]
         return _numeric_or_bags(X)
     return _check_columns(estimator, X, reset=False)
-
-
-def check_outputs(outputs: np.ndarray, X: Any) -> np.ndarray:
-    """Refuse outputs that are not finite, naming the patients; return the others as they are.
-
-    Parameters
-    ----------
-    outputs : ndarray of shape (n_patients, n_outputs)
-    X : DataFrame or ndarray
-        The patients that they belong to.
-    """
-    wrong = ~np.isfinite(outputs).all(axis=1)
-    if wrong.any():
-        names = X.index if isinstance(X, pd.DataFrame) else np.arange(len(X))
-        raise CohortError(
-            f"{int(wrong.sum())} of {len(wrong)} patients have a risk that is not finite: "
-            f"{listing(names[wrong])}. Look for extreme values among their features."
-        )
-    return outputs
 
 
 def _check_columns(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
