@@ -18,7 +18,14 @@ from sksurv_tta.estimators import TTASurvivalEstimator
 from sksurv_tta.evaluation import Comparison, compare, get_model
 from sksurv_tta.exceptions import CohortWarning, FoldError
 from sksurv_tta.model_selection import predefined_folds, read_folds
-from sksurv_tta.report import RunDescription, summarise, write_results
+from sksurv_tta.report import (
+    HOW_TO_DRAW,
+    RunDescription,
+    can_draw,
+    summarise,
+    write_report,
+    write_results,
+)
 
 __all__ = ["build_models", "needed_data", "run_evaluate"]
 
@@ -46,6 +53,10 @@ def run_evaluate(options: argparse.Namespace) -> None:
         cohort, command=options.typed, options=vars(options), models=models, pathways=pathways
     )
     write_results(comparison, cohort, options.out, description=description)
+    if can_draw():
+        write_report(comparison, cohort, options.out, description=description)
+    else:
+        note(HOW_TO_DRAW)
     say(summarise(comparison, cohort))
     say(f"\nResults: {options.out}")
 

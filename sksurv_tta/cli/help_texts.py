@@ -28,6 +28,9 @@ models (a name without -genes, -bags or -both takes whatever data there are):
   fusion-ridge                      late fusion of ridge-genes and ridge-bags
 
 OUT receives
+  report.html       everything below in one page, with figures; needs matplotlib
+                    (pip install "sksurv-tta[plot]")
+  figures/          the figures as SVG and PNG
   summary.txt       the gist, as printed
   summary.csv       per model and metric: mean and sd over folds, 95 % interval over
                     patients (bootstrap)

@@ -69,6 +69,7 @@ class Comparison:
         self.fits = fits
         self.splits = list(splits)
         self.histories = pd.DataFrame() if histories is None else histories
+        self._paired: dict[str, pd.DataFrame] = {}
         self._y = y
         self._n_resamples = n_resamples
         self._random_state = random_state
@@ -134,9 +135,11 @@ class Comparison:
         """
         reference = self.models[0] if reference is None else reference
         self._check_model(reference)
-        return paired_table(
-            self.table, reference=reference, values=self._resampled_values, resamples=self._resamples
-        )
+        if reference not in self._paired:
+            self._paired[reference] = paired_table(
+                self.table, reference=reference, values=self._resampled_values, resamples=self._resamples
+            )
+        return self._paired[reference].copy()
 
     def of_model(self, model: str, *, seed: int | None = None) -> pd.DataFrame:
         """Predictions of one model and one seed.

@@ -148,7 +148,7 @@ def _chosen(estimator: Any) -> dict[str, Any]:
     }
 
 
-def _history(estimator: Any) -> list[dict[str, float]]:
+def _history(estimator: Any) -> list[dict]:
     """Numbers of every epoch of a network, also within a pipeline, a search or a wrapper; else nothing."""
     while not hasattr(estimator, "history_"):
         inner = [getattr(estimator, name, None) for name in ("best_estimator_", "estimator_")]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from sksurv_tta.evaluation.names import metric_name
 from sksurv_tta.plotting.style import (
     BLUE,
     COLOURS,
@@ -21,32 +22,10 @@ from sksurv_tta.plotting.style import (
     text_size,
 )
 
-__all__ = ["METRIC_NAMES", "metric_name", "plot_concordance", "plot_differences", "plot_fold_values"]
+__all__ = ["plot_concordance", "plot_differences", "plot_fold_values"]
 
-#: What metrics are called on axes and in tables.
-METRIC_NAMES = {
-    "c_index": "Concordance index (Harrell)",
-    "c_index_uno": "Concordance index (Uno)",
-    "auc_mean": "Mean time-dependent AUC",
-    "brier_integrated": "Integrated Brier score",
-    "auc": "AUC",
-    "calibration_slope": "Calibration slope",
-    "calibration_error": "Calibration error",
-}
 CHANCE = {"c_index": 0.5, "c_index_uno": 0.5, "auc_mean": 0.5, "auc": 0.5}
 ROW = 0.21  # inches for a model
-
-
-def metric_name(metric: str) -> str:
-    """What a metric is called in words, with its time where it has one.
-
-    Parameters
-    ----------
-    metric : str
-        As in ``Comparison.table``.
-    """
-    name, _, time = metric.partition("@")
-    return METRIC_NAMES.get(name, name) + (f" at {time}" if time else "")
 
 
 def plot_concordance(
@@ -147,7 +126,7 @@ def _in_words(numbers: np.ndarray, sign: str) -> str:
     if not np.isfinite(lower):
         return f"{value:{sign}.3f}"
     between = " to " if sign else "–"
-    return f"{value:{sign}.3f} ({lower:{sign}.3f}{between}{upper:{sign}.3f})"
+    return f"{value:{sign}.3f} ({lower:{sign}.3f}{between}{upper:{sign}.3f})".replace("-", "−")
 
 
 def _name_rows(ax: Axes, names: Sequence[str]) -> None:
@@ -190,14 +169,14 @@ def plot_fold_values(fold_values: pd.DataFrame, *, metric: str = "c_index", ax: 
     rows = np.arange(len(models))
     handles = []
     for number, (_, values) in enumerate(of_metric.items()):
-        look = (
-            {"color": COLOURS[number], "marker": MARKERS[number]} if few else {"color": BLUE, "marker": "o"}
+        colour, marker = (COLOURS[number], MARKERS[number]) if few else (BLUE, "o")
+        handles += ax.plot(
+            values, rows, color=colour, marker=marker, linestyle="", markersize=3.5, alpha=0.85, zorder=3
         )
-        handles += ax.plot(values, rows, linestyle="", markersize=3.5, alpha=0.85, zorder=3, **look)
     ax.vlines(of_metric.mean(axis=1), rows - 0.3, rows + 0.3, color="black", linewidth=1.2, zorder=2)
     _name_rows(ax, models)
-    labels = [f"Fold {plain(fold)}" for fold in of_metric.columns]
+    labels = [f"{'' if number else 'Fold '}{plain(fold)}" for number, fold in enumerate(of_metric.columns)]
     if few:
-        _explain(ax, handles, labels, ncols=min(len(labels), 4), handletextpad=0.1)
+        _explain(ax, handles, labels, ncols=len(labels), handletextpad=0.1)
     ax.set_xlabel(metric_name(metric))
     return ax

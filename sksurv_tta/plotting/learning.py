@@ -78,9 +78,10 @@ def plot_learning_curves(history: pd.DataFrame, *, figure: Figure | None = None)
         for column, colour in ((train, BLUE), (valid, RED)):
             if column is not None:
                 _draw(ax, history, column, colour)
-        ax.set_title(plain(title), fontsize=text_size(ax))
+        ax.set_title(plain(title), fontsize=text_size(ax), loc="left", fontweight="bold")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter("{x:.3g}")
         if number >= len(axes) - 2:
             ax.set_xlabel("Epoch")
     if any(valid for _, valid in panels.values()):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
@@ -115,7 +116,10 @@ def _write_tests(ax: Axes, log_rank: Inference | None, hazard_ratio: Inference |
     if log_rank is not None:
         lines.append("Log-rank not available" if log_rank.reason else f"Log-rank {p_text(log_rank.p_value)}")
     if lines:
-        ax.text(0.02, 0.03, "\n".join(lines), transform=ax.transAxes, fontsize=text_size(ax), va="bottom")
+        ax.text(
+            0.02, 0.03, "\n".join(lines), transform=ax.transAxes, fontsize=text_size(ax), va="bottom",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )  # fmt: skip
 
 
 def p_text(p_value: float) -> str:
@@ -138,14 +142,15 @@ def _write_at_risk(
     line = 1.25 * size
     start = -(4.2 * size)  # below tick labels and axis label
     base = ax.get_xaxis_transform()
-    left = offset_copy(ax.transAxes, fig=ax.figure, x=-4, y=start, units="points")
+    figure = cast(Figure, ax.figure)
+    left = offset_copy(ax.transAxes, fig=figure, x=-1.8 * size, y=start, units="points")
     ax.text(0, 0, "At risk", transform=left, fontsize=size, ha="right", va="center", color=GREY)
     for row, group in enumerate(sorted(looks, reverse=True), start=1):
         curve, colour = curves[curves["group"] == group], looks[group]["color"]
         down = start - row * line
-        left = offset_copy(ax.transAxes, fig=ax.figure, x=-4, y=down, units="points")
+        left = offset_copy(ax.transAxes, fig=figure, x=-1.8 * size, y=down, units="points")
         ax.text(0, 0, names[group], transform=left, fontsize=size, ha="right", va="center", color=colour)
-        below = offset_copy(base, fig=ax.figure, y=down, units="points")
+        below = offset_copy(base, fig=figure, y=down, units="points")
         for tick in ax.get_xticks():
             number = str(number_at_risk(curve, tick))
             ax.text(tick, 0, number, transform=below, fontsize=size, ha="center", va="center")

@@ -1,8 +1,19 @@
 """Results of an evaluation as files that speak for themselves."""
 
 from sksurv_tta.report.folder import metrics_by_fold, write_results
+from sksurv_tta.report.html import HOW_TO_DRAW, can_draw, write_report
 from sksurv_tta.report.run import RunDescription
 from sksurv_tta.report.tables import as_safe_csv, write_csv
 from sksurv_tta.report.text import summarise
 
-__all__ = ["RunDescription", "as_safe_csv", "metrics_by_fold", "summarise", "write_csv", "write_results"]
+__all__ = [
+    "HOW_TO_DRAW",
+    "RunDescription",
+    "as_safe_csv",
+    "can_draw",
+    "metrics_by_fold",
+    "summarise",
+    "write_csv",
+    "write_report",
+    "write_results",
+]

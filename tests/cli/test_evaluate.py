@@ -15,6 +15,7 @@ def test_every_file_is_there_with_its_columns(evaluated):
     names = {path.name for path in evaluated.folder.iterdir()}
     assert names == {
         "cache",
+        "figures",
         "fits.csv",
         "fold_summary.csv",
         "folds.csv",
@@ -22,6 +23,7 @@ def test_every_file_is_there_with_its_columns(evaluated):
         "noise_floor.csv",
         "paired.csv",
         "predictions.csv",
+        "report.html",
         "run.json",
         "summary.csv",
         "summary.txt",
