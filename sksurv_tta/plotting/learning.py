@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from sksurv_tta.plotting.style import BLUE, RED, WIDTH, figure_of, plain, subplots, text_size
@@ -105,7 +106,7 @@ def _draw(ax: Axes, history: pd.DataFrame, column: str, colour: str) -> None:
 
 
 def _legend(figure: Figure, size: float) -> None:
-    lines = [figure.axes[0].plot([], [], color=colour, linewidth=1.4)[0] for colour in (BLUE, RED)]
+    lines = [Line2D([], [], color=colour, linewidth=1.4) for colour in (BLUE, RED)]
     figure.legend(
         lines, ["training part", "validation part"], loc="outside upper left", ncols=2, frameon=False,
         fontsize=size,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from itertools import accumulate
 from typing import Any
+from unicodedata import east_asian_width
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -36,7 +38,7 @@ BLUE, RED = COLOURS[:2]
 GREY, LIGHT = "#595959", "#D9D9D9"
 
 WIDTH = 85 / 25.4  # inches: one column of most journals
-LONGEST_NAME = 24
+LONGEST_NAME = 24  # small letters
 
 _STYLE: dict[str, Any] = {
     "font.size": 7,
@@ -128,7 +130,19 @@ def shortened(name: object) -> str:
     name : object
     """
     text = " ".join(str(name).split())
-    return plain(text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…")
+    reach = list(accumulate(_width(letter) for letter in text))
+    if not reach or reach[-1] <= LONGEST_NAME:
+        return plain(text)
+    return plain(f"{text[: sum(end <= LONGEST_NAME - 1 for end in reach)]}…")
+
+
+def _width(letter: str) -> float:
+    """Rough width of a letter in those of a small one."""
+    if east_asian_width(letter) in "WF":
+        return 1.8
+    if letter in "MWmw@%":
+        return 1.6
+    return 1.15 if letter.isupper() else 1.0
 
 
 def as_svg(figure: Figure) -> bytes:
