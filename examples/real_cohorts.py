@@ -45,7 +45,7 @@ def table(out, cohorts):
         summary = pd.read_csv(out / cohort / "summary.csv")
         rows = summary[summary["metric"] == "c_index"].set_index("model")
         columns[cohort.upper()] = [
-            f"{row['mean']:.3f} ± {row['sd']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})"
+            f"{row['mean']:.3f} ± {row['sd']:.3f} ({row['ci95_lower']:.3f} to {row['ci95_upper']:.3f})"
             for _, row in rows.iterrows()
         ]
         models = rows.index
