@@ -239,7 +239,7 @@ def test_code_lines_are_counted_without_docstrings():
 LONGER = {
     "bags/array.py": 295,
     "bags/bag.py": 243,
-    "bags/guards.py": 232,
+    "bags/guards.py": 240,
     "bags/packed.py": 245,
     "bags/readers.py": 250,
     "estimators/base.py": 260,
