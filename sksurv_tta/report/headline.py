@@ -79,7 +79,7 @@ def _what_was_done(comparison: Comparison, cohort: Cohort) -> str:
     n_models, n_folds = len(comparison.models), len(comparison.splits)
     sites = "" if cohort.site is None else f" from {len(set(cohort.site[tested]))} sites"
     unseen = "" if cohort.site is None else ", nor anybody of the patient's site"
-    seeds = comparison.table["seed"].nunique()
+    seeds = comparison.table.groupby("model")["seed"].nunique().max()
     return (
         f"{n_models} model{'s were' if n_models > 1 else ' was'} evaluated on {len(tested)} patients{sites}, "
         f"{events} of whom had the event, in {n_folds} folds"

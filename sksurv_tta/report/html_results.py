@@ -51,7 +51,8 @@ def _measure(row: Mapping[str, Any], notes: Notes) -> Markup:
     spread = f" ± {number(row['sd'])}" if np.isfinite(row["sd"]) else ""
     mark = None
     if row["n_missing"]:
-        n_fits = "all fits" if not np.isfinite(row["mean"]) else f"{row['n_missing']} fits"
+        plural = "s" if row["n_missing"] > 1 else ""
+        n_fits = f"{row['n_missing']} fit{plural}" if np.isfinite(row["mean"]) else "all fits"
         mark = notes.mark(f"Missing in {n_fits}: {row['reason']}.")
     below = None
     if np.isfinite(row["lower"]):

@@ -1,7 +1,12 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sksurv.base import SurvivalAnalysisMixin
 from sksurv.ensemble import RandomSurvivalForest
 from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
@@ -248,3 +253,42 @@ def test_a_comparison_says_nothing_unless_asked(genes_and_outcome, capfd):
     assert capfd.readouterr() == ("", "")
     compare({"m": RidgeCox(alpha=1.0)}, X, y, cv=2, metrics="c_index", random_state=0, verbose=1)
     assert "2/2" in capfd.readouterr().err
+
+
+class WithHistory(RidgeCox):
+    """Keeps a history as the networks do."""
+
+    def fit(self, X, y, sites=None):
+        self.history_ = pd.DataFrame({"epoch": [1, 2], "train_loss": [0.5, np.nan], "dur": 9.0, "text": "x"})
+        return super().fit(X, y, sites)
+
+
+def test_histories_are_kept_without_seconds_and_come_back_from_the_cache(genes_and_outcome, tmp_path):
+    X, y, _ = genes_and_outcome
+    models = {
+        "alone": WithHistory(alpha=1.0),
+        "in a pipeline": Pipeline([("scale", StandardScaler()), ("model", WithHistory(alpha=1.0))]),
+        "in a search": GridSearchCV(WithHistory(), {"alpha": [1.0]}, cv=3),
+        "none": RidgeCox(alpha=1.0),
+    }
+    settings = {"cv": 3, "metrics": ["c_index"], "cache_dir": tmp_path, "n_resamples": 20, "random_state": 0}
+    histories = compare(models, X, y, **settings).histories
+    assert list(histories) == ["model", "seed", "fold", "epoch", "train_loss"]
+    assert histories.groupby("model").size().to_dict() == {
+        "alone": 6,
+        "in a pipeline": 6,
+        "in a search": 6,
+    }
+    np.testing.assert_array_equal(histories["train_loss"][:2], [0.5, np.nan])
+    pd.testing.assert_frame_equal(compare(models, X, y, **settings).histories, histories)
+
+
+def test_records_of_an_earlier_version_have_no_history(genes_and_outcome, tmp_path):
+    X, y, _ = genes_and_outcome
+    settings = {"cv": 3, "metrics": ["c_index"], "cache_dir": tmp_path, "n_resamples": 20, "random_state": 0}
+    compare({"m": WithHistory(alpha=1.0)}, X, y, **settings)
+    for path in tmp_path.iterdir():
+        record = json.loads(path.read_text())
+        del record["history"]
+        path.write_text(json.dumps(record))
+    assert compare({"m": WithHistory(alpha=1.0)}, X, y, **settings).histories.empty

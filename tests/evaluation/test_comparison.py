@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from sksurv_tta.evaluation import RidgeCox, compare, log_rank
+from sksurv_tta.evaluation.names import metric_name
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,15 @@ def test_the_brier_score_is_the_mean_of_its_parts_and_has_an_interval(comparison
     assert np.isnan(row["pooled"])
     better = comparison.paired("weak").set_index(["model", "metric"]).loc[("right", "brier_integrated")]
     assert better["upper"] < 0
+
+
+def test_metrics_have_names_in_words():
+    assert metric_name("c_index") == "Concordance index (Harrell)"
+    assert metric_name("auc@365") == "AUC at 365"
+    assert metric_name("something@2.5") == "something at 2.5"
+
+
+def test_differences_are_worked_out_once_and_cannot_be_changed_from_outside(comparison):
+    first = comparison.paired()
+    first["difference"] = 0.0
+    assert (comparison.paired()["difference"] != 0).any()

@@ -16,7 +16,7 @@ class Results:
     """As much of a comparison as a headline needs: (model, mean, lower, upper, folds) and differences."""
 
     splits = ((np.arange(50), np.arange(50, 100)), (np.arange(50, 100), np.arange(50)))
-    table = pd.DataFrame({"seed": [0]})
+    table = pd.DataFrame({"model": ["a", "b", "b", "b"], "seed": [-1, 0, 1, 2]})
     noise_floor = pd.DataFrame({"fold": ["mean"], "lower": [0.42], "upper": [0.58]})
 
     def __init__(self, *rows, differences=()):
@@ -45,6 +45,7 @@ def test_the_best_is_named_with_its_interval_and_in_words():
     )
     assert (
         "2 models were evaluated on 100 patients from 2 sites, 100 of whom had the event, in 2 folds" in text
+    assert "and with up to 3 random seeds" in text
     )
     assert "not trained on this patient, nor anybody of the patient's site" in text
     assert "in about 70 of 100 cases" in text
