@@ -48,7 +48,9 @@ def test_hostile_names_are_shown_and_nothing_else(summary):
     assert as_png(figure)
     svg = as_svg(figure)
     assert b"<script" not in svg
-    assert {"<script>alert(1)</scrip…", "名前", "_hidden break"} <= set(svg_texts(svg))
+    shown = svg_texts(svg)
+    assert {"名前", "_hidden break"} <= set(shown)
+    assert any(text.startswith("<script>alert(1)</") for text in shown)
 
 
 def test_long_names_are_shortened_and_dollars_are_no_formula():

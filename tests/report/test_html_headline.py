@@ -45,8 +45,8 @@ def test_the_best_is_named_with_its_interval_and_in_words():
     )
     assert (
         "2 models were evaluated on 100 patients from 2 sites, 100 of whom had the event, in 2 folds" in text
-    assert "and with up to 3 random seeds" in text
     )
+    assert "in 2 folds and with up to 3 random seeds" in text
     assert "not trained on this patient, nor anybody of the patient's site" in text
     assert "in about 70 of 100 cases" in text
 
