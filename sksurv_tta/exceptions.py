@@ -7,6 +7,8 @@ scikit-learn users expect, so ``except ValueError`` keeps working.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 
 __all__ = [
     "BagFileError",
@@ -111,6 +113,10 @@ class TrainingDivergedError(SksurvTTAError, FloatingPointError):
         self.epoch = epoch
         self.step = step
         self.parts = dict(parts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the keyword arguments: a worker process must be able to send it home."""
+        return partial(type(self), epoch=self.epoch, step=self.step, parts=self.parts), self.args
 
 
 class NonFiniteCostError(SksurvTTAError, ValueError):

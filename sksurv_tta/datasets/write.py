@@ -158,7 +158,8 @@ def _clinical(cohort: Cohort, slides: list[list[str]]) -> pd.DataFrame:
         columns["slide_ids"] = [";".join(own) for own in slides]
     if cohort.site is not None:
         columns["site"] = cohort.site
-    columns |= {"time": cohort.y["time"], "event": cohort.y["event"].astype(int)}
+    if cohort.y is not None:
+        columns |= {"time": cohort.y["time"], "event": cohort.y["event"].astype(int)}
     others = {
         name: cohort.table[name].to_numpy() for name in cohort.table if name not in {*columns, "slide_ids"}
     }
