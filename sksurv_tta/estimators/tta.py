@@ -328,9 +328,7 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
     def _validate_params(self) -> None:
         super()._validate_params()
         if self.mass_base > self.mass_upper:
-            raise ValueError(
-                f"mass_base ({self.mass_base}) must not exceed mass_upper ({self.mass_upper})."
-            )
+            raise ValueError(f"mass_base ({self.mass_base}) must not exceed mass_upper ({self.mass_upper}).")
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> TTANetwork:
         options = {name: getattr(self, name) for name in NETWORK_PARAMETERS}
