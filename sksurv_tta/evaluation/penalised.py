@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 import warnings
 from collections.abc import Sequence
 from itertools import product
@@ -29,7 +30,7 @@ __all__ = ["ElasticNetCox", "RidgeCox"]
 RIDGE_ALPHAS = (30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 
 
-class _PenalisedCox(BaselineHazardMixin, BaseEstimator):
+class _PenalisedCox(BaselineHazardMixin, BaseEstimator, metaclass=ABCMeta):
     """What the ridge and the elastic net share: preparation, inner folds, baseline hazard.
 
     A subclass gives the candidates and fits all of them on prepared rows.
@@ -47,12 +48,13 @@ class _PenalisedCox(BaselineHazardMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    @abstractmethod
     def _candidates(self, Z: NDArray, y: NDArray) -> list[tuple[float, ...]]:
-        raise NotImplementedError
+        """Penalties to choose from."""
 
+    @abstractmethod
     def _path(self, Z: NDArray, y: NDArray, candidates: list[tuple[float, ...]]) -> NDArray:
         """Coefficients (n_candidates, n_features)."""
-        raise NotImplementedError
 
     def fit(self, X: Any, y: NDArray, sites: ArrayLike | None = None) -> Any:
         """Prepare the rows, choose the penalty by inner folds, fit.
