@@ -138,4 +138,6 @@ def main():
 
 
 if __name__ == "__main__":
+    # A test run in the background of a shell inherits an ignored SIGINT; this child must hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
