@@ -67,7 +67,9 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
     return -log_likelihood / event.sum().clamp(min=1.0)
 
 
-def discrete_hazard_loss(logits: Tensor, bin: Tensor, event: Tensor) -> Tensor:
+def discrete_hazard_loss(
+    logits: Tensor, bin: Tensor, event: Tensor, *, censored_weight: float = 1.0
+) -> Tensor:
     r"""Negative log-likelihood of discrete-time hazards, mean over patients: Eq. (55).
 
     With :math:`h_t = \sigma(\text{logits}_t)` and :math:`S_t = \prod_{j \le t} (1 - h_j)`, an
@@ -82,6 +84,8 @@ def discrete_hazard_loss(logits: Tensor, bin: Tensor, event: Tensor) -> Tensor:
         The patient's own bin, counted from 0.
     event : Tensor of shape (n_patients,)
         True or 1 where the event happened.
+    censored_weight : float
+        Factor of the terms of censored patients; some methods halve them.
 
     Returns
     -------
@@ -113,7 +117,8 @@ def discrete_hazard_loss(logits: Tensor, bin: Tensor, event: Tensor) -> Tensor:
     log_survival_own = log_survival.gather(1, own).squeeze(1)
     own_logit = logits.gather(1, own).squeeze(1)
     # log S_{k-1} + log h_k = log S_k - log(1 - h_k) + log h_k, and log h - log(1 - h) is the logit.
-    return -(log_survival_own + event * own_logit).mean()
+    weight = event + (1 - event) * censored_weight
+    return -(weight * log_survival_own + event * own_logit).mean()
 
 
 def soft_cross_entropy(weights: Tensor, logits: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ import numpy as np
 
 from sksurv_tta.cli.data import check_writable, read_data, read_pathways
 from sksurv_tta.cli.messages import note, say, workers_warn_readably
-from sksurv_tta.cli.values import UsageError, check_settings
+from sksurv_tta.cli.values import ALL, NETWORKS, UsageError, check_settings, known_models
 from sksurv_tta.cohort import Cohort
-from sksurv_tta.estimators import TTASurvivalEstimator
-from sksurv_tta.evaluation import Comparison, compare, get_model
+from sksurv_tta.estimators import TTASurvivalEstimator, all_estimators
+from sksurv_tta.estimators.peer import TRAINING_PARAMETERS, PeerEstimator
+from sksurv_tta.evaluation import Comparison, compare, get_model, model_inputs
 from sksurv_tta.exceptions import CohortWarning, FoldError
 from sksurv_tta.model_selection import predefined_folds, read_folds
 from sksurv_tta.report import (
@@ -29,8 +30,9 @@ from sksurv_tta.report import (
 
 __all__ = ["build_models", "needed_data", "run_evaluate"]
 
-#: Options that must be given for a model, by the end of its name.
-NEEDS = {"-genes": ("--expression",), "-bags": ("--bags",), "-both": ("--bags", "--expression")}
+#: Where a modality comes from, and what one patient has of it.
+OPTION = {"bags": "--bags", "genes": "--expression"}
+IN_WORDS = {"bags": "slides", "genes": "expression"}
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
@@ -40,11 +42,13 @@ def run_evaluate(options: argparse.Namespace) -> None:
     ----------
     options : Namespace
     """
+    options.models = _wanted_models(options)
     _check_needs(options)
     settings = check_settings(options.settings)
     check_writable(options.out)
     cohort = read_data(options)
     _warn_of_what_limits(cohort, options)
+    _refuse_missing(cohort, options)
     pathways = read_pathways(options.pathways, cohort)
     models = build_models(options.models, pathways=pathways, settings=settings)
     cv = options.n_folds if options.folds is None else _given_folds(options.folds, cohort)
@@ -93,17 +97,26 @@ def build_models(
     names : sequence of str
     pathways : mapping of name to genes, or None
     settings : mapping
-        Parameters of TTASurvivalEstimator.
+        Parameters of TTASurvivalEstimator; other networks take those of loss and training.
     """
     built = {}
     for name in names:
         model = get_model(name, pathways=pathways)
         nested = {"": model} | {f"{place}__": part for place, part in model.get_params(deep=True).items()}
-        networks = [place for place, part in nested.items() if isinstance(part, TTASurvivalEstimator)]
-        built[name] = model.set_params(
-            **{f"{place}{key}": value for place in networks for key, value in settings.items()}
-        )
+        for place, part in nested.items():
+            of_part = _settings_of(part, settings)
+            model.set_params(**{f"{place}{key}": value for key, value in of_part.items()})
+        built[name] = model
     return built
+
+
+def _settings_of(part: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings for TTA, those of loss and training for another network, none for anything else."""
+    if isinstance(part, TTASurvivalEstimator):
+        return dict(settings)
+    if isinstance(part, PeerEstimator):
+        return {name: value for name, value in settings.items() if name in TRAINING_PARAMETERS}
+    return {}
 
 
 def needed_data(model: str) -> tuple[str, ...]:
@@ -114,9 +127,16 @@ def needed_data(model: str) -> tuple[str, ...]:
     model : str
         Its name.
     """
-    if model == "fusion-ridge":
-        return NEEDS["-both"]
-    return next((needs for ending, needs in NEEDS.items() if model.endswith(ending)), ())
+    inputs = model_inputs(model)
+    return tuple(option for modality, option in OPTION.items() if modality in inputs)
+
+
+def _wanted_models(options: argparse.Namespace) -> list[str]:
+    """The models that are named, or all for which the data are enough."""
+    if options.models != [ALL]:
+        return options.models
+    given = {"--bags": options.bags, "--expression": options.expression}
+    return [name for name in known_models() if all(given[option] for option in needed_data(name))]
 
 
 def _check_needs(options: argparse.Namespace) -> None:
@@ -131,8 +151,8 @@ def _check_needs(options: argparse.Namespace) -> None:
     ]
     if lacking:
         raise UsageError(f"{'; '.join(lacking)}. Give it, or choose other --models.")
-    if options.settings and not any(name.startswith("tta") for name in options.models):
-        raise UsageError("--set is for the network, but none of --models is tta, tta-genes or tta-bags.")
+    if options.settings and not set(options.models) & set(NETWORKS):
+        raise UsageError(f"--set is for the networks, but none of --models is one of {', '.join(NETWORKS)}.")
 
 
 def _warn_of_what_limits(cohort: Cohort, options: argparse.Namespace) -> None:
@@ -145,17 +165,40 @@ def _warn_of_what_limits(cohort: Cohort, options: argparse.Namespace) -> None:
             stacklevel=2,
         )
     facts = cohort.summary()
-    for what, ending in [("bags", "-bags"), ("expression", "-genes")]:
-        lacking = int(facts.get(f"missing {what}", 0))
-        blind = [name for name in options.models if name.endswith(ending)]
+    for modality, lacking in _missing(facts).items():
+        blind = [name for name in options.models if model_inputs(name) == (modality,)]
         if lacking and blind:
             warnings.warn(
-                f"{lacking} of {len(cohort)} patients have no {'slides' if what == 'bags' else what}: for "
+                f"{lacking} of {len(cohort)} patients have no {IN_WORDS[modality]}: for "
                 f"{', '.join(blind)} they are patients of average risk, which counts against these models. "
                 "--missing drop compares all models on the patients who have both.",
                 CohortWarning,
                 stacklevel=2,
             )
+
+
+def _missing(facts: Any) -> dict[str, int]:
+    """Patients without a modality."""
+    return {
+        "bags": int(facts.get("missing bags", 0)),
+        "genes": int(facts.get("missing expression", 0)),
+    }
+
+
+def _refuse_missing(cohort: Cohort, options: argparse.Namespace) -> None:
+    """Say before the first fit which networks cannot do with gaps."""
+    strict = {
+        each._short_name
+        for _, each in all_estimators()
+        if issubclass(each, PeerEstimator) and len(each._required) > 1
+    }
+    concerned = [name for name in options.models if name in strict]
+    gaps = [f"{n} have no {IN_WORDS[name]}" for name, n in _missing(cohort.summary()).items() if n]
+    if concerned and gaps:
+        raise UsageError(
+            f"{', '.join(concerned)} need slides and expression of every patient, but of {len(cohort)} "
+            f"patients {' and '.join(gaps)}. Give --missing drop, or leave these models out."
+        )
 
 
 def _given_folds(folds: str, cohort: Cohort) -> Any:

@@ -17,8 +17,11 @@ Every model is fitted on the training patients of each fold and measured once on
 test patients. Folds keep tissue source sites whole. Nothing is chosen on a test fold."""
 
 EVALUATE_OUT = """\
-models (a name without -genes, -bags or -both takes whatever data there are):
+models (tta, ridge, coxnet, rsf and gbsa take whatever data there are):
   tta, tta-genes, tta-bags          the network: on both, on genes, on bags
+  snn                               other networks, on genes
+  abmil                             on bags
+  mcat                              on both, of every patient
   ridge, ridge-genes, ridge-bags, ridge-both
                                     Cox model, ridge penalty chosen on training patients;
                                     a bag counts by the mean of its features

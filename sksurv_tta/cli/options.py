@@ -82,7 +82,8 @@ def add_settings(group: Any) -> None:
         default=[],
         metavar="NAME=VALUE",
         dest="settings",
-        help="parameter of TTASurvivalEstimator, for example --set max_epochs=50 (may be repeated)",
+        help="parameter of TTASurvivalEstimator, for example --set max_epochs=50 (may be repeated); other "
+        "networks take it too if it is one of loss or training",
     )
 
 

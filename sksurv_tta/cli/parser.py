@@ -86,7 +86,8 @@ def _add_evaluate(commands: Any) -> None:
         type=models,
         default=DEFAULT_MODELS,
         metavar="NAMES",
-        help="comma-separated, see below; the others are compared with the first "
+        help="comma-separated, see below, or 'all' that the data suffice for; the others are compared with "
+        "the first "
         f"(default: {','.join(DEFAULT_MODELS)})",
     )
     options.add_settings(models_group)

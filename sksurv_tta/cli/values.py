@@ -11,10 +11,31 @@ from typing import Any
 import torch
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sksurv_tta.estimators import TTASurvivalEstimator
+from sksurv_tta.estimators import TTASurvivalEstimator, all_estimators
+from sksurv_tta.estimators.peer import PeerEstimator
 from sksurv_tta.evaluation import available_models
 
-__all__ = ["UsageError", "check_settings", "known_models", "models", "setting", "times", "whole_number"]
+__all__ = [
+    "ALL",
+    "NETWORKS",
+    "UsageError",
+    "check_settings",
+    "known_models",
+    "models",
+    "setting",
+    "times",
+    "whole_number",
+]
+
+#: Stands for every model that the data at hand are enough for.
+ALL = "all"
+#: Models that take settings.
+NETWORKS = (
+    "tta",
+    "tta-genes",
+    "tta-bags",
+    *(each._short_name for _, each in all_estimators() if issubclass(each, PeerEstimator)),
+)
 
 #: Parameters of the estimator that have an option of their own, or cannot be written on a command line.
 NOT_SETTABLE = ("callbacks", "pathways", "random_state", "verbose", "warm_start")
@@ -33,8 +54,10 @@ def known_models() -> list[str]:
 
 
 def models(text: str) -> list[str]:
-    """Comma-separated names of models, each known and given once."""
+    """Comma-separated names of models, each known and given once; or "all"."""
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == [ALL]:
+        return names
     unknown = [name for name in names if name not in known_models()]
     if unknown or not names:
         wrong = f"unknown: {', '.join(unknown)}" if unknown else "no model is named"

@@ -67,6 +67,10 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
 
     _predict_risk_score = True  # scikit-survival reads it through a Pipeline
 
+    #: Modalities that every patient must have, "bags" (one column) or "genes"; others are not looked at.
+    #: Empty: all that X has are taken, and a patient needs one of them.
+    _required: ClassVar[tuple[str, ...]] = ()
+
     #: Parameters that say how often the network repeats a module; a model file may not overdo it.
     _repeating_parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -97,6 +101,26 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     @abstractmethod
     def _build_network(self, schema: InputSchema, n_outputs: int) -> SurvivalNetwork:
         """Build the untrained network for these columns, ending in ``n_outputs`` numbers."""
+
+    def _setting(self, name: str) -> Any:
+        """Value in force of a parameter of loss or training; a recipe may replace what was left alone."""
+        return getattr(self, name)
+
+    def _prepare(self, net: SurvivalNet, training: PatientDataset, continues: bool) -> None:
+        """Learn, before the first step, what the network needs of its training patients."""
+
+    def _objective(self) -> dict[str, Any]:
+        """Criterion and optimizer, as parameters of the net."""
+        return {
+            "criterion": CoxCriterion if self._setting("loss") == "cox" else HazardCriterion,
+            "optimizer": torch.optim.AdamW,
+            "optimizer__weight_decay": self._setting("weight_decay"),
+            "optimizer__fused": True,
+        }
+
+    def _callbacks(self) -> list[Any]:
+        early_stop = EarlyStop(self._setting("n_iter_no_change"))
+        return [*([early_stop] if self._setting("early_stopping") else []), *(self.callbacks or [])]
 
     def fit(self, X: Any, y: Any = None, sites: Any = None) -> Self:
         """Train on patients with known outcome.
@@ -134,13 +158,13 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         if continues:
             schema, X = self._schema, check_again(self, self._schema, X)
         else:
-            schema, X = learn_schema(self, X, self.pathways)
+            schema, X = learn_schema(self, X, getattr(self, "pathways", None))
         event, time = check_y_survival(y)
         check_consistent_length(X, event, sites)
         edges = self._edges if continues else self._fit_bins(time, event)
         # Going on with the same seed, the validation part of before is set aside again.
         seed = self.net_.seed if continues else self._seed()
-        patients = read_patients(schema, X, _outcome(time, event, edges))
+        patients = read_patients(schema, X, _outcome(time, event, edges), required=self._required)
         start = self.net_ if continues else None
         with (
             self._open_checkpoints(schema, patients, sites, seed, start) as checkpoints,
@@ -149,9 +173,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             seed = checkpoints.seed if checkpoints is not None else seed
             training, validation = self._split(patients, y, sites, seed)
             net = start or self._make_net(schema, 1 + len(edges), seed)
-            loop_parameters = {name: getattr(self, name) for name in LOOP_PARAMETERS}
-            net.set_params(**loop_parameters)
-            self._built_with.update(loop_parameters)
+            self._prepare(net, training, continues)
+            net.set_params(**{name: self._setting(name) for name in LOOP_PARAMETERS})
+            self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
             if validation is not None:
                 net.train_split = predefined_split(validation)
             try:
@@ -173,7 +197,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     ) -> None:
         """Set everything that the fitted estimator keeps: no row of X or y is among it."""
         rule: PredictionRule
-        if self.loss == "cox":
+        if self._setting("loss") == "cox":
             rule = CoxPrediction.fit(outputs, time, event)
         else:
             rule = DiscretePrediction.fit(outputs, time, edges)
@@ -269,7 +293,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "net_")
         X = check_again(self, self._schema, X)
-        return check_outputs(self.net_.predict(read_patients(self._schema, X)), X)
+        patients = read_patients(self._schema, X, required=self._required)
+        return check_outputs(self.net_.predict(patients), X)
 
     def _rule_hazard(self, X: Any) -> np.ndarray:
         outputs = self._outputs(X)
@@ -285,7 +310,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _fit_bins(self, time: np.ndarray, event: np.ndarray) -> np.ndarray:
-        if self.loss == "cox":
+        if self._setting("loss") == "cox":
             return np.empty(0)
         edges = fit_time_bins(time, event, self.n_time_bins)
         if not len(edges):
@@ -300,7 +325,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     ) -> tuple[PatientDataset, PatientDataset | None]:
         """Training and validation part; the latter is made of whole sites."""
         fraction = self.validation_fraction
-        if fraction is None and not self.early_stopping:
+        if fraction is None and not self._setting("early_stopping"):
             return patients, None
         rows, held_out = site_preserved_train_test_split(
             np.zeros((len(patients), 1)),
@@ -312,37 +337,24 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         return patients.subset(rows), patients.subset(held_out)
 
     def _tokens_per_batch(self, patients: PatientDataset, schema: InputSchema) -> int:
-        counts = (
-            patients.n_instances if self.bag_size is None else np.minimum(patients.n_instances, self.bag_size)
-        )
+        bag_size, counts = self._setting("bag_size"), patients.n_instances
+        counts = counts if bag_size is None else np.minimum(counts, bag_size)
         per_patient = counts.sum(axis=1).mean() + len(schema.pathways)
-        return int(min(self.batch_size, len(patients)) * per_patient)
+        return int(min(self._setting("batch_size"), len(patients)) * per_patient)
 
     def _make_net(self, schema: InputSchema, n_outputs: int, seed: int) -> SurvivalNet:
         with initialising(seed):
             network = self._build_network(schema, n_outputs)
         self._built_with = self.get_params(deep=False)
-        callbacks = [EarlyStop(self.n_iter_no_change)] if self.early_stopping else []
-        callbacks += self.callbacks or []
         return SurvivalNet(
             network,
-            CoxCriterion if self.loss == "cox" else HazardCriterion,
+            **self._objective(),
+            **{name: self._setting(name) for name in LOOP_PARAMETERS},
             seed=seed,
-            bag_size=self.bag_size,
-            warmup_epochs=self.warmup_epochs,
-            clip_norm=self.clip_norm,
             precision=self.precision,
-            low_memory=self.low_memory,
             n_profile_tokens=len(schema.pathways),
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=self.weight_decay,
-            optimizer__fused=True,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            callbacks=callbacks,
+            callbacks=self._callbacks(),
             device=self._resolve_device(),
-            verbose=self.verbose,
             warm_start=True,
         )
 

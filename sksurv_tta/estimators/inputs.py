@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_feature_names, validate_data
 
 from sksurv_tta.bags import Bag, BagArray, BagDtype
+from sksurv_tta.estimators.requirements import columns_of_modalities, refuse_missing
 from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.pathways import align_pathways
 from sksurv_tta.training import Outcome, PatientDataset
@@ -60,13 +61,13 @@ class InputSchema:
         return bool(self.gene_columns)
 
 
-def learn_schema(estimator: BaseEstimator, X: Any, pathways: Any) -> tuple[InputSchema, Any]:
+def learn_schema(estimator: Any, X: Any, pathways: Any) -> tuple[InputSchema, Any]:
     """Check X and learn its columns and the scale of its genes.
 
     Parameters
     ----------
-    estimator : estimator
-        Receives ``n_features_in_`` and ``feature_names_in_``.
+    estimator : BaseNetworkEstimator
+        Receives ``n_features_in_`` and ``feature_names_in_``; says which modalities it requires.
     X : DataFrame or array of shape (n_patients, n_columns)
     pathways : path, mapping or None
 
@@ -92,8 +93,8 @@ def learn_schema(estimator: BaseEstimator, X: Any, pathways: Any) -> tuple[Input
             raise CohortError(
                 "pathways need the names of the genes: X must be a DataFrame with genes as columns."
             )
-    bag_columns = [name for name, dtype in X.dtypes.items() if isinstance(dtype, BagDtype)]
-    numeric = [name for name in X.columns if name not in bag_columns]
+    required = estimator._required
+    bag_columns, numeric = columns_of_modalities(type(estimator).__name__, X, required)
     gene_columns: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()
     members: list[tuple[int, ...]] = []
@@ -120,13 +121,15 @@ def learn_schema(estimator: BaseEstimator, X: Any, pathways: Any) -> tuple[Input
         tuple(members),
         known.mean(axis=0) if len(known) else np.zeros(0),
         np.where(scale > 0, scale, 1.0),
-        by_name=pathways is not None,
+        by_name=pathways is not None or required == ("bags",),
         n_ignored=n_ignored,
     )
     return schema, X
 
 
-def read_patients(schema: InputSchema, X: Any, outcome: Outcome | None = None) -> PatientDataset:
+def read_patients(
+    schema: InputSchema, X: Any, outcome: Outcome | None = None, *, required: Sequence[str] = ()
+) -> PatientDataset:
     """Turn checked rows of X into patients.
 
     Parameters
@@ -135,11 +138,13 @@ def read_patients(schema: InputSchema, X: Any, outcome: Outcome | None = None) -
     X : DataFrame or ndarray
         From :func:`learn_schema` or :func:`check_again`.
     outcome : Outcome, optional
+    required : sequence of {"bags", "genes"}
+        What every patient must have; empty: any of them.
 
     Raises
     ------
     CohortError
-        If a patient has neither instances nor expression, a single expression value is missing,
+        If a patient lacks what is required, a single expression value is missing,
         or bags have another width than in training.
     """
     X = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
@@ -151,12 +156,7 @@ def read_patients(schema: InputSchema, X: Any, outcome: Outcome | None = None) -
     else:
         profiles, has_profile = None, np.zeros(len(X), dtype=bool)
     patients = PatientDataset(bags, schema.bag_widths, profiles, has_profile, outcome)
-    nothing = np.flatnonzero(~patients.present.numpy().any(axis=1))
-    if len(nothing):
-        raise CohortError(
-            f"{len(nothing)} of {len(X)} patients have neither a slide nor expression: "
-            f"{listing(X.index[nothing])}. Leave them out."
-        )
+    refuse_missing(patients, X.index, required)
     return patients
 
 

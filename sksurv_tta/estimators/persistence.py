@@ -164,8 +164,9 @@ def _unfitted(cls: type[Any], parameters: dict[str, Any], schema: InputSchema) -
         raise UnreadableFileError(
             f"its parameters are not those of {cls.__name__}: {listing(sorted(expected ^ set(parameters)))}"
         )
-    pathways = as_pathway_mapping(schema) if schema.by_name else None
-    estimator = cls(**parameters, pathways=pathways)
+    estimator = cls(**parameters)
+    if schema.by_name and schema.has_genes:
+        estimator.pathways = as_pathway_mapping(schema)
     try:
         estimator._validate_params()
         torch.device("cpu" if estimator.device == "auto" else estimator.device)
@@ -182,7 +183,7 @@ def _check_layout(estimator: Any, schema: InputSchema, layout: Layout) -> None:
     edges, times = layout.get("rule.edges"), layout.get("rule.times")
     if edges is None or times is None or len(edges[1]) != 1 or len(times[1]) != 1:
         raise UnreadableFileError("its prediction rule is incomplete")
-    if (estimator.loss == "cox") != (edges[1] == (0,)) or times[1] == (0,):
+    if (estimator._setting("loss") == "cox") != (edges[1] == (0,)) or times[1] == (0,):
         raise UnreadableFileError("its time bins do not fit its loss")
     try:
         with torch.device("meta"):
@@ -214,7 +215,7 @@ def _restore(
     own = {name: value.numpy() for name, value in tensors.items() if not name.startswith("network.")}
     _check_rule(own)
     schema = replace(schema, gene_mean=own["genes.mean"], gene_scale=own["genes.scale"])
-    edges, rule = own["rule.edges"], _rule(estimator.loss, own)
+    edges, rule = own["rule.edges"], _rule(estimator._setting("loss"), own)
     net = estimator._make_net(schema, 1 + len(edges), content["seed"])
     net.initialize()
     state = {

@@ -1,18 +1,41 @@
-"""Which estimators a model file may name, and how it is loaded."""
+"""Which estimators there are, which of them a model file may name, and how it is loaded."""
 
 from __future__ import annotations
 
 import os
 
+from sksurv_tta.estimators.abmil import ABMILSurvivalEstimator
 from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.mcat import MCATSurvivalEstimator
 from sksurv_tta.estimators.persistence import MODEL_CLASSES, read_model
+from sksurv_tta.estimators.snn import SNNSurvivalEstimator
 from sksurv_tta.estimators.tta import TTASurvivalEstimator
 
-__all__ = ["load_model"]
+__all__ = ["all_estimators", "load_model"]
 
-MODEL_CLASSES |= {
-    "TTASurvivalEstimator": TTASurvivalEstimator,
-}
+ESTIMATORS: tuple[type[BaseNetworkEstimator], ...] = (
+    TTASurvivalEstimator,
+    SNNSurvivalEstimator,
+    ABMILSurvivalEstimator,
+    MCATSurvivalEstimator,
+)
+MODEL_CLASSES |= {estimator.__name__: estimator for estimator in ESTIMATORS}
+
+
+def all_estimators() -> list[tuple[str, type[BaseNetworkEstimator]]]:
+    """Every network of this package as an estimator: TTA, then the methods it is compared with.
+
+    Returns
+    -------
+    estimators : list of (name, class)
+
+    Examples
+    --------
+    >>> from sksurv_tta.estimators import all_estimators
+    >>> all_estimators()[0][0]
+    'TTASurvivalEstimator'
+    """
+    return list(MODEL_CLASSES.items())
 
 
 def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> BaseNetworkEstimator:

@@ -1,6 +1,11 @@
 """Comparison of survival models: honest folds, metrics with reasons, intervals, ready-made models."""
 
-from sksurv_tta.evaluation.baselines import available_models, get_model, ridge_cox
+from sksurv_tta.evaluation.baselines import (
+    available_models,
+    get_model,
+    model_inputs,
+    ridge_cox,
+)
 from sksurv_tta.evaluation.calibration import calibration_error, calibration_slope, calibration_table
 from sksurv_tta.evaluation.compare import compare
 from sksurv_tta.evaluation.comparison import Comparison
@@ -41,6 +46,7 @@ __all__ = [
     "get_model",
     "hazard_ratio",
     "log_rank",
+    "model_inputs",
     "nested_cross_validate",
     "noise_floor",
     "ridge_cox",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 from os import PathLike
 from typing import Any, Literal
 
@@ -17,13 +17,15 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis, RandomSurvivalForest
 
+from sksurv_tta.estimators import TTASurvivalEstimator, all_estimators
+from sksurv_tta.estimators.peer import PeerEstimator
 from sksurv_tta.evaluation.features import ModalityFeatures
 from sksurv_tta.evaluation.fusion import LateFusion
 from sksurv_tta.evaluation.one_modality import OneModality
 from sksurv_tta.evaluation.penalised import ElasticNetCox, RidgeCox
 from sksurv_tta.exceptions import listing
 
-__all__ = ["available_models", "get_model", "ridge_cox"]
+__all__ = ["available_models", "get_model", "model_inputs", "ridge_cox"]
 
 Pathways = Mapping[str, Sequence[str]] | str | PathLike | None
 # chosen together with alpha where genes and bags are in one model
@@ -82,13 +84,22 @@ def _fusion(request: _Request, inputs: Sequence[str]) -> LateFusion:
 
 def _network(request: _Request, inputs: Sequence[str]) -> Any:
     """The network of this package, on both modalities or on one of them."""
-    network = import_module("sksurv_tta").TTASurvivalEstimator
     if set(inputs) >= {"genes", "bags"}:
-        return network(pathways=request.pathways, random_state=request.random_state)
+        return TTASurvivalEstimator(pathways=request.pathways, random_state=request.random_state)
     modality: Literal["genes", "bags"] = "genes" if "genes" in inputs else "bags"
     of_genes = request.pathways if modality == "genes" else None
-    model = network(pathways=of_genes, random_state=request.random_state)
+    model = TTASurvivalEstimator(pathways=of_genes, random_state=request.random_state)
     return OneModality(model, modality, pathways=of_genes, clinical=request.clinical)
+
+
+def _peer(request: _Request, inputs: Sequence[str], *, estimator: type) -> Any:
+    """A network of another method, on the modalities that it is made for."""
+    of_genes = {"pathways": request.pathways} if "genes" in inputs else {}
+    model = estimator(**of_genes, random_state=request.random_state)
+    if len(inputs) > 1:
+        return model
+    modality: Literal["genes", "bags"] = "genes" if "genes" in inputs else "bags"
+    return OneModality(model, modality, clinical=request.clinical, **of_genes)
 
 
 _BOTH = ("genes", "bags")
@@ -113,6 +124,9 @@ _MODELS: dict[str, tuple[Callable[[_Request, Sequence[str]], Any], Sequence[str]
     "tta-genes": (_network, ("genes",)),
     "tta-bags": (_network, ("bags",)),
 }
+for _, _class in all_estimators():
+    if issubclass(_class, PeerEstimator):
+        _MODELS[_class._short_name] = partial(_peer, estimator=_class), _class._required
 
 
 def available_models() -> tuple[str, ...]:
@@ -131,6 +145,19 @@ def available_models() -> tuple[str, ...]:
     True
     """
     return tuple(_MODELS)
+
+
+def model_inputs(name: str) -> tuple[str, ...]:
+    """What a model of :func:`available_models` must be given: of ``genes`` and ``bags``.
+
+    Returns
+    -------
+    tuple of str
+        Empty for a model that takes whatever there is.
+    """
+    _, inputs = _MODELS[name]
+    takes_what_there_is = name == "tta" or "clinical" in inputs
+    return () if takes_what_there_is else tuple(inputs)
 
 
 def get_model(

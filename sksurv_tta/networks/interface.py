@@ -70,6 +70,12 @@ class PatientGroup:
         some = self.bags[0] if self.bags else self.profiles
         return len(some.lengths) if some is not None else 0
 
+    def profile_tokens(self) -> Tensor:
+        """Profile tokens of patients who all have expression: (n_patients, n_tokens, token_dim)."""
+        if self.profiles is None:
+            raise ValueError("These patients have no expression.")
+        return self.profiles.values.unflatten(0, (len(self.profiles.lengths), -1))
+
 
 @dataclass(frozen=True)
 class Embedding:

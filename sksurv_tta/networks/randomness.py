@@ -62,11 +62,14 @@ class Dropout(nn.Module):
         """Drop entries in training mode; return ``values`` itself in evaluation mode."""
         if not self.training or self.n_dropped_bytes == 0:
             return values
+        return values * self.draw_kept(values) * (256 / (256 - self.n_dropped_bytes))
+
+    def draw_kept(self, values: Tensor) -> Tensor:
+        """Draw which entries are kept: a bool tensor of the shape of ``values``."""
         n_words = -(-values.numel() // 8)
         words = torch.empty(n_words, dtype=torch.int64, device=values.device)
         words.random_(-(2**63), None, generator=current_generator())
-        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) >= self.n_dropped_bytes
-        return values * kept * (256 / (256 - self.n_dropped_bytes))
+        return words.view(torch.uint8)[: values.numel()].view(values.shape) >= self.n_dropped_bytes
 
     def extra_repr(self) -> str:
         """Show the probability in force."""

@@ -46,11 +46,23 @@ class CoxCriterion(nn.Module):
 
 
 class HazardCriterion(nn.Module):
-    """Discrete-time likelihood of one hazard logit per time bin."""
+    """Discrete-time likelihood of one hazard logit per time bin.
+
+    Parameters
+    ----------
+    censored_weight : float
+        Factor of the terms of censored patients.
+    """
+
+    def __init__(self, censored_weight: float = 1.0):
+        super().__init__()
+        self.censored_weight = censored_weight
 
     def forward(self, prediction: Tensor, outcome: Outcome) -> Tensor:
         """Loss per patient of ``(n_patients, n_bins)`` logits."""
-        return discrete_hazard_loss(prediction, outcome.bin, outcome.event)
+        return discrete_hazard_loss(
+            prediction, outcome.bin, outcome.event, censored_weight=self.censored_weight
+        )
 
     def weight(self, outcome: Outcome) -> float:
         """Number by which a batch's loss counts in the mean over an epoch: its patients."""

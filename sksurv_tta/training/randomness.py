@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     PROFILES = 5
     TAIL = 6
     VALIDATION = 7
+    PROTOTYPES = 20
 
 
 def derive_seed(seed: int, purpose: Purpose, *keys: int) -> int:

@@ -205,6 +205,17 @@ def test_without_sites_a_warning_says_what_that_means(study, tmp_path, run):
     assert said.err.count("warning: Without --site") == 1
 
 
+def test_networks_that_cannot_do_with_gaps_say_so_before_the_first_fit(gappy_study, tmp_path, run):
+    said = run(
+        *("evaluate", *gappy_study.options(), "--models", "ridge-genes,mcat", "--missing", "allow"),
+        *("--n-folds", "2", "--quiet", "--out", tmp_path / "r"),
+    )
+    assert said.code == 2
+    assert "mcat need slides and expression of every patient, but of 48 patients 3 have no slides" in said.err
+    assert "Give --missing drop" in said.err
+    assert not (tmp_path / "r" / "cache").exists()
+
+
 def test_patients_without_a_modality_are_an_error_or_allowed_or_dropped(gappy_study, tmp_path, run):
     arguments = [
         "evaluate",

@@ -1,9 +1,11 @@
 """What is said about wrong options, before anything is read or fitted."""
 
+from argparse import Namespace
+
 import pytest
 
-from sksurv_tta.cli.evaluate import build_models, needed_data
-from sksurv_tta.cli.values import known_models
+from sksurv_tta.cli.evaluate import _wanted_models, build_models, needed_data
+from sksurv_tta.cli.values import known_models, models
 from sksurv_tta.estimators import TTASurvivalEstimator
 from sksurv_tta.evaluation import available_models
 
@@ -105,14 +107,14 @@ def test_event_and_censored_exclude_each_other(run, study, tmp_path):
     assert "not allowed with argument" in said.err
 
 
-def test_every_model_names_its_data_by_its_ending():
+def test_every_model_names_its_data():
     for name in known_models():
         needs = needed_data(name)
-        if name.endswith("-genes"):
+        if name.endswith("-genes") or name == "snn":
             assert needs == ("--expression",)
-        elif name.endswith("-bags"):
+        elif name.endswith("-bags") or name == "abmil":
             assert needs == ("--bags",)
-        elif name in {"ridge-both", "coxnet-both", "fusion-ridge"}:
+        elif name in {"ridge-both", "coxnet-both", "fusion-ridge", "mcat"}:
             assert needs == ("--bags", "--expression")
         else:
             assert needs == ()
@@ -124,3 +126,27 @@ def test_settings_reach_the_network_wherever_it_is(name):
     parts = [model, *model.get_params(deep=True).values()]
     networks = [part for part in parts if isinstance(part, TTASurvivalEstimator)]
     assert [network.max_epochs for network in networks] == [7]
+
+
+def test_other_networks_take_settings_of_training_only():
+    settings = {"max_epochs": 7, "n_prototypes": 3, "dropout": 0.0}
+    built = build_models(["abmil", "mcat", "ridge"], pathways={"P": ["G"]}, settings=settings)
+    assert built["abmil"].estimator.max_epochs == built["mcat"].max_epochs == 7
+    assert built["mcat"].dropout == 0.25
+
+
+@pytest.mark.parametrize(
+    ("given", "absent"),
+    [
+        ({"bags": None, "expression": "rna.csv"}, {"abmil", "mcat", "tta-bags", "ridge-both"}),
+        ({"bags": ["bags/"], "expression": None}, {"snn", "mcat", "tta-genes", "fusion-ridge"}),
+        ({"bags": ["bags/"], "expression": "rna.csv"}, set()),
+    ],
+)
+def test_all_models_are_those_that_the_data_suffice_for(given, absent):
+    options = Namespace(models=models("all"), **given)
+    assert set(known_models()) - set(_wanted_models(options)) >= absent
+    assert set(_wanted_models(options)) <= set(known_models())
+    assert _wanted_models(Namespace(models=["tta"], **given)) == ["tta"]
+    if not absent:
+        assert _wanted_models(options) == known_models()

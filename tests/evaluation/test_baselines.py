@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from sksurv_tta.evaluation import available_models, get_model, ridge_cox
+from sksurv_tta.estimators import all_estimators
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.evaluation import available_models, get_model, model_inputs, ridge_cox
 from sksurv_tta.evaluation.fitting import predicted_risk, site_parameters, survival_at
 from sksurv_tta.exceptions import CohortError
 
@@ -17,7 +19,11 @@ def fast(name):
     return next((FAST[kind] for kind in FAST if name.startswith(kind)), {})
 
 
-@pytest.mark.parametrize("name", [name for name in available_models() if not name.startswith("tta")])
+PEERS = {each._short_name: each for _, each in all_estimators() if issubclass(each, PeerEstimator)}
+NETWORKS = {"tta", "tta-genes", "tta-bags", *PEERS}
+
+
+@pytest.mark.parametrize("name", [name for name in available_models() if name not in NETWORKS])
 def test_every_ready_made_model_takes_the_cohort_as_it_is(cohort, name):
     X = cohort.X.assign(age=np.linspace(40, 80, len(cohort.y)))
     model = get_model(name, clinical=["age"], random_state=0, parameters=fast(name))
@@ -54,6 +60,30 @@ def test_the_network_takes_both_modalities_or_one_of_them(cohort, name):
     survival = survival_at(fitted, cohort.X.iloc[rows], np.array([100.0]))[0]
     assert ((survival >= 0) & (survival <= 1)).all()
     assert np.isfinite(risk).all()
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_other_networks_take_the_cohort_as_it_is(cohort, name):
+    X = cohort.X.assign(age=np.linspace(40, 80, len(cohort.y)))
+    model = get_model(name, pathways=cohort.pathways, clinical=["age"], random_state=0)
+    network = getattr(model, "estimator", model)
+    assert type(network) is PEERS[name]
+    assert network.random_state == 0
+    widths = {"token_dim": 8, "hidden_dim": 8, "attention_dim": 8, "n_heads": 2, "max_epochs": 1}
+    network.set_params(**{key: value for key, value in widths.items() if key in network.get_params()})
+    rows = np.arange(12)
+    if model is network:  # needs both modalities of every patient
+        rows = np.flatnonzero(X.notna().all(axis=1))[:12]
+    fitted = clone(model).fit(X.iloc[rows], cohort.y[rows])
+    assert np.isfinite(fitted.predict(X.iloc[rows])).all()
+    assert set(model_inputs(name)) == set(PEERS[name]._required)
+
+
+def test_every_model_says_what_it_must_be_given():
+    assert model_inputs("tta") == model_inputs("ridge") == model_inputs("rsf") == ()
+    assert model_inputs("ridge-genes") == ("genes",)
+    assert model_inputs("tta-bags") == ("bags",)
+    assert set(model_inputs("fusion-ridge")) == {"genes", "bags"}
 
 
 def test_a_model_without_suffix_takes_what_there_is(cohort):

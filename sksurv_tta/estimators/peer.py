@@ -1,0 +1,98 @@
+"""What the estimators of other methods share: one training recipe, or the authors' own."""
+
+from __future__ import annotations
+
+from dataclasses import field, make_dataclass
+from inspect import signature
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.tta import NETWORK_PARAMETERS, TTASurvivalEstimator
+from sksurv_tta.training.schedules import ConstantLearningRate
+
+__all__ = ["PeerEstimator", "count", "share"]
+
+#: Parameters of loss and training, with TTA's defaults: whatever these become, methods are compared on
+#: equal terms.
+TRAINING_PARAMETERS = {
+    name: parameter.default
+    for name, parameter in signature(TTASurvivalEstimator).parameters.items()
+    if name not in (*NETWORK_PARAMETERS, "pathways")
+}
+_TrainingParameters = make_dataclass(
+    "_TrainingParameters",
+    [(name, Any, field(default=default)) for name, default in TRAINING_PARAMETERS.items()]
+    + [("recipe", str, field(default="matched"))],
+    kw_only=True,
+    eq=False,
+    repr=False,
+)
+
+
+def count(at_least: int = 1) -> list[Any]:
+    """Constraint of a parameter that counts something."""
+    return [Interval(Integral, at_least, None, closed="left")]
+
+
+def share() -> list[Any]:
+    """Constraint of a probability below one."""
+    return [Interval(Real, 0, 1, closed="left")]
+
+
+class PeerEstimator(_TrainingParameters, BaseNetworkEstimator):  # type: ignore[misc,valid-type]
+    """Base of the estimators of other methods; each is a dataclass of its own parameters.
+
+    Every parameter of loss and training of :class:`~sksurv_tta.TTASurvivalEstimator` exists here
+    too, with the same default and meaning; ``recipe`` is added.
+
+    Parameters
+    ----------
+    recipe : {"matched", "original"}, default="matched"
+        "matched" trains as TTA is trained. "original" takes the authors' loss, optimiser and
+        settings: they replace those parameters that were left at their defaults. Batches are
+        made as ever, with events spread evenly, where the authors drew patients by class.
+    """
+
+    #: Name in comparisons and on the command line.
+    _short_name: ClassVar[str] = ""
+    #: What "original" stands for.
+    _original: ClassVar[Recipe] = Recipe()
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseNetworkEstimator._parameter_constraints,
+        "batch_size": count(),
+        "recipe": [StrOptions({"matched", "original"})],
+    }
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self._setting("loss") == "cox" and self._setting("batch_size") < 2:
+            raise ValueError("loss='cox' compares patients within a batch: batch_size must be at least 2.")
+
+    def _setting(self, name: str) -> Any:
+        value = getattr(self, name)
+        settings = self._original.settings if self.recipe == "original" else {}
+        untouched = value == type(self).__dataclass_fields__[name].default
+        return settings[name] if untouched and name in settings else value
+
+    def _options(self, *names: str) -> dict[str, Any]:
+        """Parameters of the network by name."""
+        return {name: self._setting(name) for name in names}
+
+    def _objective(self) -> dict[str, Any]:
+        objective = super()._objective()
+        if self.recipe == "matched":
+            return objective
+        del objective["optimizer__fused"]  # not every optimizer can
+        objective["optimizer"] = self._original.optimizer
+        if self._setting("loss") != "cox":
+            objective["criterion__censored_weight"] = self._original.censored_weight
+        return objective
+
+    def _callbacks(self) -> list[Any]:
+        constant = self.recipe == "original" and self._original.constant_rate
+        return ([ConstantLearningRate()] if constant else []) + super()._callbacks()

@@ -1,0 +1,34 @@
+"""How the authors of a method trained it, where that differs from this package's recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of ``recipe="original"``.
+
+    Parameters
+    ----------
+    settings : mapping of str to value
+        Parameters of the estimator. They hold where the user left the default.
+    optimizer : type
+        torch optimizer; it gets the weight decay of the settings.
+    constant_rate : bool
+        Keep the learning rate as it is, instead of a warm-up and a cosine.
+    censored_weight : float
+        Weight of censored patients in the discrete-time likelihood: one minus the "alpha" that
+        this field gives to uncensored ones.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
+    constant_rate: bool = True
+    censored_weight: float = 1.0
