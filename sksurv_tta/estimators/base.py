@@ -31,6 +31,7 @@ from sksurv_tta.estimators.baseline_hazard import (
 )
 from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
+from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.persistence import write_model
 from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
@@ -71,6 +72,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     #: Empty: all that X has are taken, and a patient needs one of them.
     _required: ClassVar[tuple[str, ...]] = ()
 
+    #: The linear Cox model beside the network, of estimators that have one.
+    _linear: LinearPath | None = None
+
     #: Parameters that say how often the network repeats a module; a model file may not overdo it.
     _repeating_parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -106,6 +110,18 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         """Value in force of a parameter of loss or training; a recipe may replace what was left alone."""
         return getattr(self, name)
 
+    def _folds(self, y: Any, sites: Any) -> np.ndarray | None:
+        """For each patient the member of an ensemble that is not to learn from them: (n_patients,)."""
+        return None
+
+    def _n_linear_features(self, schema: InputSchema) -> int:
+        """Features of the linear path; 0 where there is none."""
+        return 0
+
+    def _n_parts(self, schema: InputSchema) -> int:
+        """Outputs whose weighted sum is the log risk; 0 for hazards of time bins."""
+        return 1 + bool(self._n_linear_features(schema)) if self._setting("loss") == "cox" else 0
+
     def _prepare(self, net: SurvivalNet, training: PatientDataset, continues: bool) -> None:
         """Learn, before the first step, what the network needs of its training patients."""
 
@@ -133,8 +149,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         y : structured array of shape (n_patients,)
             First field the event indicator (bool), second the time.
         sites : array-like of shape (n_patients,), optional
-            Where each patient's tissue came from. Only the validation part uses it: it is then
-            made of whole sites.
+            Where each patient's tissue came from: a validation part is then made of whole sites,
+            and so is what a member of an ensemble is tried on.
 
         Returns
         -------
@@ -164,7 +180,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         edges = self._edges if continues else self._fit_bins(time, event)
         # Going on with the same seed, the validation part of before is set aside again.
         seed = self.net_.seed if continues else self._seed()
-        patients = read_patients(schema, X, _outcome(time, event, edges), required=self._required)
+        bins = np.searchsorted(edges, time, side="right")
+        outcome = Outcome.of(time, event, bins, self._folds(y, sites))
+        patients = read_patients(schema, X, outcome, required=self._required)
         start = self.net_ if continues else None
         with (
             self._open_checkpoints(schema, patients, sites, seed, start) as checkpoints,
@@ -182,25 +200,22 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
                 net.partial_fit(training, checkpoints=checkpoints)
             finally:
                 net.train_split = None  # nothing that stays may hold patients
-            outputs = check_outputs(net.predict(patients), X)
-            self._settle(net, schema, edges, outputs, time, event)
+            rule = self._learn_rule(net, patients, X, edges)
+            self._settle(net, schema, edges, rule)
         return self
 
-    def _settle(
-        self,
-        net: SurvivalNet,
-        schema: InputSchema,
-        edges: np.ndarray,
-        outputs: np.ndarray,
-        time: np.ndarray,
-        event: np.ndarray,
-    ) -> None:
-        """Set everything that the fitted estimator keeps: no row of X or y is among it."""
-        rule: PredictionRule
+    def _learn_rule(
+        self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray
+    ) -> PredictionRule:
+        """How outputs become risks and survival functions, from the training patients."""
+        outputs = check_outputs(net.predict(patients), X)
+        time, event = patients.known_outcome()
         if self._setting("loss") == "cox":
-            rule = CoxPrediction.fit(outputs, time, event)
-        else:
-            rule = DiscretePrediction.fit(outputs, time, edges)
+            return CoxPrediction.fit(outputs, time, event)
+        return DiscretePrediction.fit(outputs, time, edges)
+
+    def _settle(self, net: SurvivalNet, schema: InputSchema, edges: np.ndarray, rule: PredictionRule) -> None:
+        """Set everything that the fitted estimator keeps: no row of X or y is among it."""
         self.net_, self._schema, self._edges, self._rule = net, schema, edges, rule
         self.trained_with_ = describe_environment(net.module_.device)
         self._set_public(net, schema, rule)
@@ -294,7 +309,11 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         check_is_fitted(self, "net_")
         X = check_again(self, self._schema, X)
         patients = read_patients(self._schema, X, required=self._required)
-        return check_outputs(self.net_.predict(patients), X)
+        return check_outputs(self._outputs_of(patients), X)
+
+    def _outputs_of(self, patients: PatientDataset) -> np.ndarray:
+        """Outputs of the fitted estimator, as its rule takes them: (n_patients, n_outputs)."""
+        return self.net_.predict(patients)
 
     def _rule_hazard(self, X: Any) -> np.ndarray:
         outputs = self._outputs(X)
@@ -375,11 +394,3 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         if self.device != "auto":
             return self.device
         return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _outcome(time: np.ndarray, event: np.ndarray, edges: np.ndarray) -> Outcome:
-    return Outcome(
-        torch.from_numpy(time.astype(np.float64)),
-        torch.from_numpy(event.astype(bool)),
-        torch.from_numpy(np.searchsorted(edges, time, side="right")),
-    )

@@ -57,19 +57,25 @@ class CoxPrediction:
         Distinct observed times of the training patients, events and censorings.
     baseline : ndarray of shape (n_times,)
         Cumulative baseline hazard of a patient with log risk zero.
+    weights : ndarray of shape (n_outputs,)
+        The log risk is the outputs' sum with these weights.
     """
 
     times: np.ndarray
     baseline: np.ndarray
+    weights: np.ndarray
 
     @classmethod
-    def fit(cls, outputs: np.ndarray, time: np.ndarray, event: np.ndarray) -> CoxPrediction:
+    def fit(
+        cls, outputs: np.ndarray, time: np.ndarray, event: np.ndarray, weights: np.ndarray | None = None
+    ) -> CoxPrediction:
         r"""Breslow's estimate :math:`H_0(t) = \sum_{t_i \le t} d_i / \sum_{j: y_j \ge t_i} e^{r_j}`.
 
         Log risks are centred by their median and summed in float64 from the last time
         backwards, so that widely spread risks lose no digits.
         """
-        log_risk = outputs[:, 0]
+        weights = np.ones(outputs.shape[1]) if weights is None else weights
+        log_risk = _weighted_sum(outputs, weights)
         spread = float(np.ptp(log_risk))
         if spread > WIDE_SPREAD:
             warnings.warn(
@@ -84,15 +90,15 @@ class CoxPrediction:
         at_time = np.bincount(place, weights=relative, minlength=len(times))
         at_risk = np.cumsum(at_time[::-1])[::-1]
         deaths = np.bincount(place, weights=event.astype(np.float64), minlength=len(times))
-        return cls(times, np.cumsum(deaths / at_risk) * np.exp(-centre))
+        return cls(times, np.cumsum(deaths / at_risk) * np.exp(-centre), weights)
 
     def risk(self, outputs: np.ndarray) -> np.ndarray:
         """Log risk itself."""
-        return outputs[:, 0]
+        return _weighted_sum(outputs, self.weights)
 
     def cumulative_hazard(self, outputs: np.ndarray) -> np.ndarray:
         """Baseline times relative risk."""
-        return np.exp(outputs) * self.baseline
+        return np.exp(self.risk(outputs))[:, None] * self.baseline
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,11 @@ class DiscretePrediction:
         knots = np.append(knots, max(self.times[-1], np.nextafter(knots[-1], np.inf)))
         at_knots = np.pad(np.cumsum(-log_expit(-outputs), axis=1), ((0, 0), (1, 0)))
         return np.stack([np.interp(self.times, knots, values) for values in at_knots])
+
+
+def _weighted_sum(outputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    # Not a product of matrices, which may round one patient differently beside others.
+    return (outputs * weights).sum(axis=1)
 
 
 def check_outputs(outputs: np.ndarray, X: Any) -> np.ndarray:

@@ -10,18 +10,19 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.ensembles import ENSEMBLE_PARAMETERS
+from sksurv_tta.estimators.presets import PAPER
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.estimators.tta import NETWORK_PARAMETERS, TTASurvivalEstimator
 from sksurv_tta.training.schedules import ConstantLearningRate
 
 __all__ = ["PeerEstimator", "count", "share"]
 
-#: Parameters of loss and training, with TTA's defaults: whatever these become, methods are compared on
-#: equal terms.
+#: Parameters of loss and training as TTA has them in ``recipe="paper"``: one network against another.
 TRAINING_PARAMETERS = {
-    name: parameter.default
+    name: PAPER.get(name, parameter.default)
     for name, parameter in signature(TTASurvivalEstimator).parameters.items()
-    if name not in (*NETWORK_PARAMETERS, "pathways")
+    if name not in (*NETWORK_PARAMETERS, *ENSEMBLE_PARAMETERS, "pathways", "recipe")
 }
 _TrainingParameters = make_dataclass(
     "_TrainingParameters",
@@ -52,9 +53,10 @@ class PeerEstimator(_TrainingParameters, BaseNetworkEstimator):  # type: ignore[
     Parameters
     ----------
     recipe : {"matched", "original"}, default="matched"
-        "matched" trains as TTA is trained. "original" takes the authors' loss, optimiser and
-        settings: they replace those parameters that were left at their defaults. Batches are
-        made as ever, with events spread evenly, where the authors drew patients by class.
+        "matched" trains as TTA is trained with ``recipe="paper"``. "original" takes the authors'
+        loss, optimiser and settings: they replace those parameters that were left at their
+        defaults. Batches are made as ever, with events spread evenly, where the authors drew
+        patients by class.
     """
 
     #: Name in comparisons and on the command line.

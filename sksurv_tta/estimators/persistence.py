@@ -1,9 +1,9 @@
 """Fitted estimators to files and back: numbers and names, never code.
 
 A model is one safetensors file. Its tensors are the state of the network (``network.*``), the
-prediction rule (``rule.*``: the distinct times seen in training, baseline, edges of time bins)
-and the scale of the genes (``genes.*``). All else is one JSON document: see
-:mod:`sksurv_tta.estimators.model_document`.
+prediction rule (``rule.*``: the distinct times seen in training, baseline, edges of time bins,
+weights), the scale of the genes (``genes.*``) and the linear path (``linear.*``). All else is one
+JSON document: see :mod:`sksurv_tta.estimators.model_document`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from sksurv_tta.estimators.baseline_hazard import CoxPrediction, DiscretePrediction, PredictionRule
 from sksurv_tta.estimators.inputs import InputSchema, as_pathway_mapping
+from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.model_document import check_content, columns_of, schema_of
 from sksurv_tta.estimators.parameters import NOT_STORED, stored_parameters
 from sksurv_tta.exceptions import ModelFileError, listing
@@ -94,9 +95,18 @@ def _tensors(estimator: Any) -> dict[str, Tensor]:
         "rule.times": rule.times,
         "rule.baseline": rule.baseline,
         "rule.edges": estimator._edges,
+        "rule.weights": rule.weights if isinstance(rule, CoxPrediction) else np.empty(0),
         "genes.mean": schema.gene_mean,
         "genes.scale": schema.gene_scale,
     }
+    if estimator._linear is not None:
+        linear = estimator._linear
+        arrays |= {
+            "linear.centre": linear.centre,
+            "linear.scale": linear.scale,
+            "linear.coefficients": linear.coefficients,
+            "linear.log_variance": np.array([linear.log_variance]),
+        }
     tensors = {name: torch.from_numpy(np.array(a, dtype=np.float64)) for name, a in arrays.items()}
     network = estimator.net_.module_.state_dict()
     return tensors | {f"network.{name}": value for name, value in network.items()}
@@ -173,7 +183,7 @@ def _unfitted(cls: type[Any], parameters: dict[str, Any], schema: InputSchema) -
     except (ValueError, RuntimeError) as error:
         raise UnreadableFileError(f"its parameters are not allowed ({error})") from error
     for name in cls._repeating_parameters:
-        if getattr(estimator, name) > MAX_REPEATS:
+        if estimator._setting(name) > MAX_REPEATS:
             raise UnreadableFileError(f"{name} is larger than {MAX_REPEATS}")
     return estimator
 
@@ -195,9 +205,16 @@ def _check_layout(estimator: Any, schema: InputSchema, layout: Layout) -> None:
         "rule.times": of_times,
         "rule.baseline": of_times,
         "rule.edges": (torch.float64, edges[1]),
+        "rule.weights": (torch.float64, (estimator._n_parts(schema),)),
         "genes.mean": of_genes,
         "genes.scale": of_genes,
     }
+    n_linear = estimator._n_linear_features(schema)
+    if n_linear:
+        expected |= {
+            f"linear.{name}": (torch.float64, (n_linear,)) for name in ("centre", "scale", "coefficients")
+        }
+        expected["linear.log_variance"] = torch.float64, (1,)
     for name, value in network.state_dict().items():
         expected[f"network.{name}"] = value.dtype, tuple(value.shape)
     wrong = sorted(name for name in {*expected, *layout} if expected.get(name) != layout.get(name))
@@ -228,6 +245,7 @@ def _restore(
     if content["feature_names_in"] is not None:
         estimator.feature_names_in_ = np.array(content["feature_names_in"], dtype=object)
     estimator.trained_with_ = content["trained_with"]
+    estimator._linear = _linear_path(own)
     estimator.net_, estimator._schema, estimator._edges, estimator._rule = net, schema, edges, rule
     estimator._set_public(net, schema, rule)
 
@@ -244,13 +262,28 @@ def _check_rule(own: Mapping[str, np.ndarray]) -> None:
         raise UnreadableFileError("its cumulative baseline hazard falls")
     if (own["genes.scale"] <= 0).any():
         raise UnreadableFileError("the scale of its genes is not positive")
+    if (own["rule.weights"] < 0).any():
+        raise UnreadableFileError("the weights of its outputs are negative")
+    if "linear.scale" in own and (own["linear.scale"] <= 0).any():
+        raise UnreadableFileError("the scale of its linear path is not positive")
 
 
 def _rule(loss: str, own: Mapping[str, np.ndarray]) -> PredictionRule:
     times, baseline = own["rule.times"], own["rule.baseline"]
     if loss == "cox":
-        return CoxPrediction(times, baseline)
+        return CoxPrediction(times, baseline, own["rule.weights"])
     return DiscretePrediction(times, own["rule.edges"], baseline)
+
+
+def _linear_path(own: Mapping[str, np.ndarray]) -> LinearPath | None:
+    if "linear.scale" not in own:
+        return None
+    return LinearPath(
+        own["linear.centre"],
+        own["linear.scale"],
+        own["linear.coefficients"],
+        float(own["linear.log_variance"][0]),
+    )
 
 
 def _check_state(network: SurvivalNetwork, state: Mapping[str, Tensor]) -> None:

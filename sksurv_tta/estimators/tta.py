@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.ensembles import EnsembleEstimator
 from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.networks import TTANetwork
 from sksurv_tta.transport import ASSIGNMENTS
@@ -45,7 +45,7 @@ NETWORK_PARAMETERS = (
 )
 
 
-class TTASurvivalEstimator(BaseNetworkEstimator):
+class TTASurvivalEstimator(EnsembleEstimator):
     r"""Survival prediction from bags of instances and gene expression: "Together, Then Apart".
 
     A patient is a bag of histology feature vectors and an expression profile grouped in pathways.
@@ -66,13 +66,19 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
     pathways : path, dict of str to list of str, or None, default=None
         A GMT file, or name -> genes. Genes are looked up among the numeric columns of X by name;
         those that belong to no pathway are ignored. None takes all numeric columns as one group.
-    n_prototypes : int, default=32
+    recipe : {"robust", "paper"}, default="robust"
+        What those parameters mean that are None. "paper" is exactly the paper. "robust" is for
+        cohorts of some hundred patients, on which the paper's settings lose to ridge-Cox: small
+        networks whose risk sets are the whole training part, an ensemble whose members are tried
+        on patients they have not seen, and a linear Cox path beside it. ``docs/accuracy.md`` has
+        the evidence. Each default below is given as robust / paper.
+    n_prototypes : int or None, default=None (8 / 32)
         Number K of prototypes.
-    prototype_dim : int, default=256
+    prototype_dim : int or None, default=None (32 / 256)
         Width D' of the shared prototype space.
-    token_dim : int, default=256
+    token_dim : int or None, default=None (32 / 256)
         Width D of the encoded tokens.
-    n_heads : int, default=5
+    n_heads : int or None, default=None (1 / 5)
         Projection heads per modality, of which the one whose assignments agree best between two
         random views of a bag leads. 1 switches the comparison off.
     prototype_temperature : float, default=0.5
@@ -119,20 +125,34 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         Cox partial likelihood, Eq. (56), or discrete-time hazards, Eq. (55), also known as "nll".
     n_time_bins : int, default=4
         Time bins of ``loss="discrete"``: quantiles of the training events.
-    max_epochs : int, default=30
-    batch_size : int, default=32
+    max_epochs : int or None, default=None (10 / 30)
+    batch_size : int or None, default=None (all patients / 32)
         Patients per step at the most; a Cox risk set is a batch. Batches are of equal size and
         number of events, as far as that goes.
     bag_size : int or None, default=4096
         Instances of a longer bag that take part in a training step, drawn anew each epoch.
         Prediction always uses all. None: all in training too.
-    lr : float, default=1e-4
+    lr : float or None, default=None (1e-2 / 1e-4)
         Largest learning rate of AdamW.
     weight_decay : float, default=1e-5
-    warmup_epochs : float, default=1
+    warmup_epochs : float or None, default=None (0 / 1)
         The learning rate rises linearly over these, then falls along a cosine to zero.
     clip_norm : float or None, default=5.0
-        Largest norm of the gradient.
+        Largest norm of the gradient, of each member.
+    n_members : int or None, default=None (8 / 1)
+        Networks whose predictions are averaged. Each learns from all but one part of the training
+        patients: whole sites if ``fit`` is given ``sites``.
+    view_losses : bool or None, default=None (True / False)
+        Train on the prediction from each modality alone as well.
+    linear_path : bool or None, default=None (True / False)
+        Add the risk of a Cox model that is linear in the genes (without genes, in the mean of the
+        bag) and whose penalty is that of the largest marginal likelihood. Its weight and that of
+        the network come from patients that neither has seen. Only for ``loss="cox"`` and two
+        members or more.
+    profile_rank : int or None, default=None (64 / 0)
+        Let the network see only so many principal components of the expression; 0 for all of it.
+    standardise_instances : bool or None, default=None (True / False)
+        Standardise the features of the instances on the training patients.
     validation_fraction : float or None, default=None
         Share of the training patients that is set aside to watch the loss and the concordance index
         in ``history_``: whole sites if ``fit`` is given ``sites``.
@@ -165,7 +185,8 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
     Attributes
     ----------
     net_ : SurvivalNet
-        The trained skorch net; ``net_.module_`` is the torch module.
+        The trained skorch net; ``net_.module_`` is the torch module, ``net_.module_.members`` are
+        the networks of an ensemble.
     history_ : DataFrame
         A row per epoch: every part of the loss, the transported mass, the learning rate.
     n_iter_ : int
@@ -181,6 +202,9 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         Versions, device and number of threads of the training: what its bits depend on.
     cum_baseline_hazard_, baseline_survival_ : StepFunction
         Breslow's estimate for log risk zero; for ``loss="discrete"`` the training patients' mean.
+    output_weights_ : Series
+        What the log risks of ``"network"`` and ``"linear"`` path are multiplied with before they
+        are added. Only for ``loss="cox"``.
 
     References
     ----------
@@ -200,14 +224,14 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
     (60,)
     """
 
-    _repeating_parameters = ("n_heads", "refiner_layers", "coattention_layers")
+    _repeating_parameters = ("n_members", "n_heads", "refiner_layers", "coattention_layers")
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseNetworkEstimator._parameter_constraints,
-        "n_prototypes": [Interval(Integral, 1, None, closed="left")],
-        "prototype_dim": [Interval(Integral, 1, None, closed="left")],
-        "token_dim": [Interval(Integral, 1, None, closed="left")],
-        "n_heads": [Interval(Integral, 1, None, closed="left")],
+        **EnsembleEstimator._parameter_constraints,
+        "n_prototypes": [Interval(Integral, 1, None, closed="left"), None],
+        "prototype_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "token_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "n_heads": [Interval(Integral, 1, None, closed="left"), None],
         "prototype_temperature": [Interval(Real, 0, None, closed="neither")],
         "together": ["boolean"],
         "shared_prototypes": ["boolean"],
@@ -234,10 +258,11 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         self,
         *,
         pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None,
-        n_prototypes: int = 32,
-        prototype_dim: int = 256,
-        token_dim: int = 256,
-        n_heads: int = 5,
+        recipe: str = "robust",
+        n_prototypes: int | None = None,
+        prototype_dim: int | None = None,
+        token_dim: int | None = None,
+        n_heads: int | None = None,
         prototype_temperature: float = 0.5,
         together: bool = True,
         shared_prototypes: bool = True,
@@ -260,13 +285,18 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         dropout: float = 0.3,
         loss: str = "cox",
         n_time_bins: int = 4,
-        max_epochs: int = 30,
-        batch_size: int = 32,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
         bag_size: int | None = 4096,
-        lr: float = 1e-4,
+        lr: float | None = None,
         weight_decay: float = 1e-5,
-        warmup_epochs: float = 1,
+        warmup_epochs: float | None = None,
         clip_norm: float | None = 5.0,
+        n_members: int | None = None,
+        view_losses: bool | None = None,
+        linear_path: bool | None = None,
+        profile_rank: int | None = None,
+        standardise_instances: bool | None = None,
         validation_fraction: float | None = None,
         early_stopping: bool = False,
         n_iter_no_change: int = 5,
@@ -280,6 +310,7 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         verbose: int = 0,
     ):
         self.pathways = pathways
+        self.recipe = recipe
         self.n_prototypes = n_prototypes
         self.prototype_dim = prototype_dim
         self.token_dim = token_dim
@@ -313,6 +344,11 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         self.weight_decay = weight_decay
         self.warmup_epochs = warmup_epochs
         self.clip_norm = clip_norm
+        self.n_members = n_members
+        self.view_losses = view_losses
+        self.linear_path = linear_path
+        self.profile_rank = profile_rank
+        self.standardise_instances = standardise_instances
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -330,7 +366,7 @@ class TTASurvivalEstimator(BaseNetworkEstimator):
         if self.mass_base > self.mass_upper:
             raise ValueError(f"mass_base ({self.mass_base}) must not exceed mass_upper ({self.mass_upper}).")
 
-    def _build_network(self, schema: InputSchema, n_outputs: int) -> TTANetwork:
-        options = {name: getattr(self, name) for name in NETWORK_PARAMETERS}
+    def _build_member(self, schema: InputSchema, n_outputs: int) -> TTANetwork:
+        options = {name: self._setting(name) for name in NETWORK_PARAMETERS}
         pathways = schema.pathways if schema.has_genes else None
         return TTANetwork(schema.bag_widths, pathways, n_outputs=n_outputs, **options)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sksurv_tta.evaluation.inner_folds import event_stratified_folds
 from sksurv_tta.evaluation.outcomes import outcome_fields, outcome_sizes, valid_time_range
 from sksurv_tta.exceptions import FoldError, listing
+from sksurv_tta.model_selection.inner_folds import event_stratified_folds
 
 __all__ = ["check_disjoint", "fold_table", "resolve_folds"]
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import BaseCrossValidator, GridSearchCV
 
 from sksurv_tta.evaluation.compare import compare
 from sksurv_tta.evaluation.comparison import Comparison
-from sksurv_tta.evaluation.inner_folds import inner_folds
+from sksurv_tta.model_selection.inner_folds import inner_folds
 
 __all__ = ["InnerFolds", "nested_cross_validate", "site_preserved_search"]
 

@@ -21,9 +21,9 @@ from sksurv.util import check_array_survival
 from sksurv_tta.evaluation.baseline_hazard import BaselineHazardMixin
 from sksurv_tta.evaluation.cox import fit_cox, partial_log_likelihood
 from sksurv_tta.evaluation.features import standardise_and_clip
-from sksurv_tta.evaluation.inner_folds import inner_folds
 from sksurv_tta.evaluation.intervals import fold_pairs
 from sksurv_tta.exceptions import TrainingWarning
+from sksurv_tta.model_selection.inner_folds import inner_folds
 
 __all__ = ["ElasticNetCox", "RidgeCox"]
 

@@ -178,6 +178,10 @@ class SurvivalNetwork(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} must define forward().")
 
+    def independent_parameters(self) -> list[list[nn.Parameter]]:
+        """Groups of parameters that no loss couples: one for each member of an ensemble."""
+        return [list(self.parameters())]
+
     def begin_training(self, steps_per_epoch: int) -> None:
         """Called once before the first step, with the number of steps in an epoch."""
 

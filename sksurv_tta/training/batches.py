@@ -17,7 +17,7 @@ from sksurv_tta.training.criteria import Outcome
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.randomness import Purpose, derive_seed, generator_for
 
-__all__ = ["Batch", "deal_patients", "epoch_batches", "sample_rows"]
+__all__ = ["Batch", "deal_patients", "epoch_batches", "instance_statistics", "sample_rows"]
 
 GROUP_TOKENS = 8192  # patients are embedded together up to so many (padded) tokens
 VIEW_PATIENTS = 1 / 8  # share of a batch's patients whose views are compared at a step
@@ -52,6 +52,33 @@ def deal_patients(event: np.ndarray, batch_size: int, generator: np.random.Gener
     shuffled = generator.permutation(len(event))
     events_first = shuffled[np.argsort(~event[shuffled], kind="stable")]
     return [events_first[start::n_batches] for start in range(n_batches)]
+
+
+def instance_statistics(
+    data: PatientDataset, modality: int, seed: int, rows_per_bag: int = 256
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n_features,) of a modality's instances, some of every bag.
+
+    Parameters
+    ----------
+    data : PatientDataset
+    modality : int
+    seed : int
+    rows_per_bag : int
+        Instances taken from a longer bag.
+    """
+    total = np.zeros((2, data.n_features[modality]))
+    count = 0
+    for patient, bag in enumerate(data.bags[modality]):
+        if bag is None:
+            continue
+        generator = generator_for(seed, Purpose.STATISTICS, patient, modality)
+        values = bag.read(sample_rows(bag.n_instances, rows_per_bag, generator)).astype(np.float64)
+        total += values.sum(axis=0), (values**2).sum(axis=0)
+        count += len(values)
+    mean, square = total / max(count, 1)
+    scale = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return torch.from_numpy(mean), torch.from_numpy(scale)
 
 
 class Batch:
@@ -122,15 +149,23 @@ class Batch:
         return weights
 
     @cached_property
+    def counts(self) -> np.ndarray:
+        """Instances that take part, of each patient and bag modality: (n_patients, n_bag_modalities)."""
+        counts = self.data.n_instances[self.rows]
+        return counts if self.bag_size is None else np.minimum(counts, self.bag_size)
+
+    @property
+    def n_values(self) -> int:
+        """Numbers in all instances that take part."""
+        return int((self.counts * np.array(self.data.n_features, dtype=np.int64)).sum())
+
+    @cached_property
     def groups(self) -> list[np.ndarray]:
         """Places in the batch of the patients that are embedded together.
 
         Longest bags first, so that what is padded together is of similar length.
         """
-        counts = self.data.n_instances[self.rows]
-        if self.bag_size is not None:
-            counts = np.minimum(counts, self.bag_size)
-        n_tokens = counts.sum(axis=1) + self.n_profile_tokens
+        n_tokens = self.counts.sum(axis=1) + self.n_profile_tokens
         order = np.argsort(-n_tokens, kind="stable")
         groups, start = [], 0
         while start < len(order):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy.special import log_expit
 from torch import Tensor, nn
 
 from sksurv_tta.losses import cox_loss, discrete_hazard_loss
 
-__all__ = ["CoxCriterion", "HazardCriterion", "Outcome"]
+__all__ = ["NO_FOLD", "CoxCriterion", "HazardCriterion", "MembersCriterion", "Outcome"]
+
+NO_FOLD = -1  # of a patient whom every member of an ensemble learns from
 
 
 class Outcome(NamedTuple):
@@ -22,11 +25,27 @@ class Outcome(NamedTuple):
     event : Tensor of shape (n_patients,), bool
     bin : Tensor of shape (n_patients,), integer
         Time bin, counted from 0; all zero where the loss needs none.
+    fold : Tensor of shape (n_patients,), integer
+        The member of an ensemble that does not learn from this outcome; ``NO_FOLD`` for none.
     """
 
     time: Tensor
     event: Tensor
     bin: Tensor
+    fold: Tensor
+
+    @classmethod
+    def of(
+        cls, time: np.ndarray, event: np.ndarray, bins: np.ndarray, folds: np.ndarray | None = None
+    ) -> Outcome:
+        """Make one of arrays (n_patients,); without folds, nobody is held out of anything."""
+        folds = np.full(len(time), NO_FOLD) if folds is None else folds
+        return cls(
+            torch.from_numpy(np.array(time, dtype=np.float64)),
+            torch.from_numpy(np.array(event, dtype=bool)),
+            torch.from_numpy(np.array(bins, dtype=np.int64)),
+            torch.from_numpy(np.array(folds, dtype=np.int64)),
+        )
 
 
 class CoxCriterion(nn.Module):
@@ -71,3 +90,39 @@ class HazardCriterion(nn.Module):
     def risk(self, outputs: np.ndarray) -> np.ndarray:
         """Risk score (n_patients,): minus the sum of the survival probabilities of all bins."""
         return -np.exp(np.cumsum(log_expit(-outputs), axis=1)).sum(axis=1)
+
+
+class MembersCriterion(nn.Module):
+    """Mean loss of the members of an ensemble, each over its own views and without its own fold.
+
+    Parameters
+    ----------
+    base : CoxCriterion or HazardCriterion
+        Loss of one prediction.
+    """
+
+    def __init__(self, base: CoxCriterion | HazardCriterion):
+        super().__init__()
+        self.base = base
+
+    def forward(self, prediction: Tensor, outcome: Outcome) -> Tensor:
+        """Loss of what an ensemble puts out: (n_patients, n_members, n_views, n_outputs) in training.
+
+        ``(n_patients, n_outputs)`` is the prediction of the ensemble as a whole.
+        """
+        if prediction.dim() == 2:
+            return self.base(prediction, outcome)
+        losses = []
+        for member, views in enumerate(prediction.unbind(1)):
+            rows = outcome.fold != member
+            learned = Outcome(*(values[rows] for values in outcome))
+            losses += [self.base(view[rows], learned) for view in views.unbind(1)]
+        return torch.stack(losses).mean()
+
+    def weight(self, outcome: Outcome) -> float:
+        """Number by which a batch's loss counts in the mean over an epoch."""
+        return self.base.weight(outcome)
+
+    def risk(self, outputs: np.ndarray) -> np.ndarray:
+        """Risk score (n_patients,) of the ensemble's outputs."""
+        return self.base.risk(outputs)

@@ -23,6 +23,9 @@ from sksurv_tta.training.step import StepResult, accumulate_gradients
 
 __all__ = ["SurvivalNet"]
 
+#: Numbers of input that a step may hold for its gradients, half a gigabyte: 32 bags of 4096 x 1024.
+MAX_HELD_VALUES = 2**27
+
 
 class SurvivalNet(NeuralNet):
     """Train a :class:`~sksurv_tta.networks.SurvivalNetwork` on patients with bags of any size.
@@ -43,7 +46,8 @@ class SurvivalNet(NeuralNet):
     precision : {"float32", "bfloat16"}
         Of the encoders and projections; logits, transport and losses are always float32.
     low_memory : bool
-        Hold one group of bags at a time, at the price of embedding each twice.
+        Hold one group of bags at a time, at the price of embedding each twice. A batch with more
+        than ``MAX_HELD_VALUES`` numbers in its bags is always embedded so.
     n_profile_tokens : int
         Tokens that a profile becomes.
     **kwargs
@@ -128,8 +132,9 @@ class SurvivalNet(NeuralNet):
         self._set_training(True)
         network.begin_step()
         try:
-            with self._autocast():
-                result = accumulate_gradients(network, batch, self.criterion_, low_memory=self.low_memory)
+            low_memory = self.low_memory or batch.n_values > MAX_HELD_VALUES
+            with self._autocast(cache=not low_memory):
+                result = accumulate_gradients(network, batch, self.criterion_, low_memory=low_memory)
         except NonFiniteCostError as error:
             raise _diverged(batch, "the tokens of some patients are not finite", {}) from error
         self._check_and_clip(result, batch)
@@ -137,13 +142,22 @@ class SurvivalNet(NeuralNet):
         return {"loss": result.loss, "y_pred": result.prediction, "parts": result.parts}
 
     def _check_and_clip(self, result: StepResult, batch: Batch) -> None:
-        parameters = [p for p in self.module_.parameters() if p.grad is not None]
-        largest = math.inf if self.clip_norm is None else self.clip_norm
-        norm = torch.nn.utils.clip_grad_norm_(parameters, largest).item() if parameters else 0.0
+        norm = self._clip()
         if math.isfinite(result.loss.item()) and math.isfinite(norm):
             return
         listed = ", ".join(f"{name} {value:.4g}" for name, value in result.parts.items())
         raise _diverged(batch, f"gradient norm {norm:.4g}; loss parts: {listed}", result.parts)
+
+    def _clip(self) -> float:
+        """Clip the gradient, that of independent members apart; its norm before."""
+        largest = math.inf if self.clip_norm is None else self.clip_norm
+        groups = self.module_.independent_parameters()
+        # The loss is the members' mean, so of each member's own gradient a share is here.
+        norms = [
+            torch.nn.utils.clip_grad_norm_([p for p in group if p.grad is not None], largest / len(groups))
+            for group in groups
+        ]
+        return math.hypot(*(norm.item() for norm in norms))
 
     def validation_step(self, batch: PatientDataset, **fit_params: Any) -> dict[str, Any]:
         """Survival loss and concordance index of the validation part, all patients at once."""
@@ -213,7 +227,7 @@ class SurvivalNet(NeuralNet):
         with self._autocast():
             return predict_patients(self.module_, X)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def _autocast(self, *, cache: bool = True) -> AbstractContextManager[Any]:
         device = self.module_.device.type
         # With low_memory, groups are embedded without gradient first: before torch 2.10 the weights
         # cached on that pass are taken again on the second one, and have no gradient.
@@ -221,7 +235,7 @@ class SurvivalNet(NeuralNet):
             device,
             dtype=torch.bfloat16,
             enabled=self.precision == "bfloat16",
-            cache_enabled=not self.low_memory,
+            cache_enabled=cache,
         )
 
 

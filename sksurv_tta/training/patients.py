@@ -63,6 +63,12 @@ class PatientDataset(torch.utils.data.Dataset):
             columns.append(self.has_profile)
         return torch.from_numpy(np.stack(columns, axis=1))
 
+    def known_outcome(self) -> tuple[np.ndarray, np.ndarray]:
+        """Time (float64) and event (bool) of patients that have an outcome: (n_patients,) each."""
+        if self.outcome is None:
+            raise ValueError("These patients have no outcome.")
+        return self.outcome.time.numpy(), self.outcome.event.numpy()
+
     def subset(self, rows: np.ndarray) -> PatientDataset:
         """Return the patients of some rows."""
         index = torch.from_numpy(np.asarray(rows))

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     PROFILES = 5
     TAIL = 6
     VALIDATION = 7
+    STATISTICS = 8
     PROTOTYPES = 20
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 from sksurv.util import Surv
 
-from sksurv_tta.evaluation.inner_folds import inner_folds
+from sksurv_tta.model_selection.inner_folds import inner_folds
 
 
 def test_sites_stay_whole_where_there_are_enough(genes_and_outcome):

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from sksurv_tta.evaluation.outcomes import outcome_fields
 from sksurv_tta.exceptions import FoldError
+from sksurv_tta.model_selection.site_folds import SitePreservedKFold
+from sksurv_tta.model_selection.sites import check_outcome
 
 __all__ = ["event_stratified_folds", "inner_folds"]
 
@@ -34,7 +35,7 @@ def event_stratified_folds(
     FoldError
         If there are fewer patients or events than folds.
     """
-    event = outcome_fields(y)[0]
+    event = check_outcome(y, allow_all_censored=True)[0]
     if n_splits > min(len(y), event.sum()):
         raise FoldError(f"{n_splits} folds cannot be made from {len(y)} patients with {event.sum()} events")
     folds = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
@@ -66,11 +67,9 @@ def inner_folds(
     list of (train, test)
         Positions within the training rows.
     """
-    n_events = int(outcome_fields(y)[0].sum())
+    n_events = int(check_outcome(y, allow_all_censored=True)[0].sum())
     n_splits = max(2, min(n_splits, n_events))
     if sites is not None and len(np.unique(np.asarray(sites).astype(str))) >= n_splits:
-        from sksurv_tta.model_selection import SitePreservedKFold
-
         # fewer restarts than for folds that are reported: these only choose a penalty, many times over
         splitter = SitePreservedKFold(
             n_splits, n_restarts=10, random_state=random_state, on_imbalance="ignore"

@@ -1,0 +1,155 @@
+"""How much an ensemble and the linear path beside it are to be trusted: by patients they have not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from sksurv_tta.estimators.baseline_hazard import CoxPrediction
+from sksurv_tta.estimators.cox_likelihood import CoxLikelihood
+from sksurv_tta.estimators.linear_path import LinearPath, fit_linear_path
+from sksurv_tta.model_selection.inner_folds import inner_folds
+from sksurv_tta.networks import EnsembleNetwork
+from sksurv_tta.training import PatientDataset, SurvivalNet
+from sksurv_tta.training.criteria import NO_FOLD
+
+__all__ = ["assign_folds", "combine", "held_out_outputs", "linear_features"]
+
+Array = NDArray[np.float64]
+
+#: Before any evidence a part of the risk is taken to raise the log hazard by this much for each of its
+#: standard deviations, give or take PRIOR_SD.
+PRIOR_MEAN = 0.15
+PRIOR_SD = 0.1
+
+
+def assign_folds(y: Any, sites: Any, n_members: int) -> NDArray[np.int64]:
+    """For each patient the member that does not learn from them: (n_patients,).
+
+    The folds keep sites whole where there are enough, and never depend on a seed.
+
+    Parameters
+    ----------
+    y : structured array of shape (n_patients,)
+    sites : array-like of shape (n_patients,) or None
+    n_members : int
+    """
+    folds = np.full(len(y), NO_FOLD)
+    for number, (_, held_out) in enumerate(inner_folds(y, sites=sites, n_splits=n_members, random_state=0)):
+        folds[held_out] = number
+    return folds
+
+
+def linear_features(patients: PatientDataset, bag_size: int | None) -> Array:
+    """What the linear path sees: expression where it is a modality, otherwise the mean of each bag.
+
+    Parameters
+    ----------
+    patients : PatientDataset
+    bag_size : int or None
+        Instances, evenly spread, that stand for a longer bag.
+
+    Returns
+    -------
+    features : ndarray of shape (n_patients, n_features)
+        A row of NaN for a patient who lacks the modality.
+    """
+    if patients.profiles is not None:
+        values = patients.profiles.double().numpy().copy()
+        values[~patients.has_profile] = np.nan
+        return values
+    columns = []
+    for column, width in zip(patients.bags, patients.n_features, strict=True):
+        means = np.full((len(patients), width), np.nan)
+        for row, bag in enumerate(column):
+            if bag is not None:
+                n_rows = bag.n_instances if bag_size is None else min(bag.n_instances, bag_size)
+                rows = np.linspace(0, bag.n_instances - 1, n_rows).astype(np.intp)
+                means[row] = bag.read(rows).mean(axis=0, dtype=np.float64)
+        columns.append(means)
+    return np.concatenate(columns, axis=1)
+
+
+def held_out_outputs(
+    net: SurvivalNet, patients: PatientDataset, linear: LinearPath | None, features: Array | None
+) -> Array:
+    """Outputs for each training patient by what has not learned from that patient.
+
+    Of the network it is the member whose fold the patient is in; the linear path is fitted again
+    without the fold, with the variance that all patients gave.
+
+    Parameters
+    ----------
+    net : SurvivalNet
+        Trained, its module an :class:`EnsembleNetwork`.
+    patients : PatientDataset
+        With outcome.
+    linear : LinearPath or None
+    features : ndarray of shape (n_patients, n_features) or None
+        Of the linear path.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_patients, 1 or 2)
+        Network first. A patient in no fold gets the outputs of the whole ensemble.
+    """
+    network = net.module_
+    if patients.outcome is None or not isinstance(network, EnsembleNetwork):
+        raise ValueError("Cross-fitting takes an ensemble and patients with outcome.")
+    folds = patients.outcome.fold.numpy()
+    time, event = patients.known_outcome()
+    outputs = np.empty((len(patients), 1 if linear is None else 2))
+    for fold in np.unique(folds):
+        rows = np.flatnonzero(folds == fold)
+        if fold == NO_FOLD:
+            outputs[rows, :1] = net.predict(patients.subset(rows))
+        else:
+            with network.only(int(fold)):
+                outputs[rows, :1] = net.predict(patients.subset(rows))
+        if linear is not None and features is not None:
+            path = linear
+            rest = folds != fold
+            if fold != NO_FOLD and event[rest].any():
+                path = fit_linear_path(
+                    features[rest], time[rest], event[rest], log_variance=linear.log_variance
+                )
+            outputs[rows, 1] = path.log_risk(features[rows])
+    return outputs
+
+
+def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPrediction:
+    r"""Weigh the outputs by how well they rank patients they have not seen.
+
+    A Cox model of the standardised outputs with weights that are not negative and a normal prior,
+
+    .. math:: \max_{w \ge 0} \; \ell(Z w) - \sum_k (w_k - \mu)^2 / 2 \tau^2,
+
+    so that one cohort's chance does not silence a part. The baseline hazard is that of the same
+    outputs: predicted probabilities are as cautious as the ranking is uncertain.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_patients, n_outputs)
+        From :func:`held_out_outputs`.
+    time : ndarray of shape (n_patients,)
+    event : ndarray of shape (n_patients,), bool
+    """
+    scale = outputs.std(axis=0)
+    told = scale > 1e-8  # a part that says the same of everyone has no say
+    standardised = (outputs - outputs.mean(axis=0)) / np.where(told, scale, 1.0)
+    likelihood = CoxLikelihood(time, event)
+
+    def negative(weights: Array) -> tuple[float, Array]:
+        log_risk = standardised @ weights
+        away = (weights - PRIOR_MEAN) / PRIOR_SD
+        value = likelihood.value(log_risk) - float(away @ away) / 2
+        return -value, away / PRIOR_SD - standardised.T @ likelihood.gradient(log_risk)
+
+    start = np.full(outputs.shape[1], PRIOR_MEAN)
+    bounds = [(0.0, None)] * outputs.shape[1]
+    found = minimize(negative, start, jac=True, bounds=bounds, method="L-BFGS-B")
+    weights = np.where(told, found.x / np.where(told, scale, 1.0), 0.0)
+    return CoxPrediction.fit(outputs, time, event, weights)
