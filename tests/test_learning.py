@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 SMALL = {
     "n_prototypes": 8,
     "prototype_dim": 32,
+    "recipe": "paper",
     "token_dim": 32,
     "n_heads": 2,
     "lr": 1e-3,

@@ -8,6 +8,7 @@ from sksurv_tta.datasets import make_cohort
 from sksurv_tta.estimators import TTASurvivalEstimator
 
 SMALL = {
+    "recipe": "paper",
     "n_prototypes": 4,
     "prototype_dim": 8,
     "token_dim": 8,

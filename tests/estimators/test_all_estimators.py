@@ -10,10 +10,10 @@ from skorch.callbacks import Callback
 from sksurv_tta.bags import Bag, BagArray
 from sksurv_tta.datasets import make_cohort
 from sksurv_tta.estimators import TTASurvivalEstimator, all_estimators, load_model
-from sksurv_tta.estimators.base import _outcome
 from sksurv_tta.estimators.inputs import read_patients
 from sksurv_tta.estimators.peer import TRAINING_PARAMETERS, PeerEstimator
 from sksurv_tta.exceptions import CohortError
+from sksurv_tta.training import Outcome
 from sksurv_tta.training.batches import Batch
 from sksurv_tta.training.step import accumulate_gradients
 
@@ -31,6 +31,7 @@ TINY = {
     "n_prototypes": 3,
     "n_clusters": 3,
     "n_landmarks": 4,
+    "n_members": 3,
     "mass_ramp_epochs": 4,
     "max_epochs": 2,
     "batch_size": 12,
@@ -186,7 +187,8 @@ def test_the_gradient_reaches_every_parameter(estimator, cohort):
     model.fit(cohort.X, cohort.y)
     network = model.net_.module_.train()
     network.zero_grad()
-    outcome = _outcome(cohort.y["time"], cohort.y["event"], model._edges)
+    bins = np.searchsorted(model._edges, cohort.y["time"], side="right")
+    outcome = Outcome.of(cohort.y["time"], cohort.y["event"], bins)
     patients = read_patients(model._schema, cohort.X, outcome)
     batch = Batch(patients, np.arange(16), seed=0, epoch=0, step=0, bag_size=None, n_profile_tokens=3)
     accumulate_gradients(network, batch, model.net_.criterion_)
@@ -271,10 +273,10 @@ def test_it_is_trained_as_tta_unless_asked_otherwise(estimator):
     assert defaults["recipe"] == "matched"
     for name, value in TRAINING_PARAMETERS.items():
         assert defaults[name] == value, name
-    tta = TTASurvivalEstimator()
+    tta = TTASurvivalEstimator(recipe="paper")
     peer = estimator()
     assert {name: peer._setting(name) for name in TRAINING_PARAMETERS} == {
-        name: getattr(tta, name) for name in TRAINING_PARAMETERS
+        name: tta._setting(name) for name in TRAINING_PARAMETERS
     }
 
 

@@ -22,6 +22,7 @@ def test_the_network_learns_from_a_flat_table(name):
         TTASurvivalEstimator(
             n_prototypes=2,
             prototype_dim=16,
+            recipe="paper",
             token_dim=16,
             n_heads=1,
             max_epochs=10,

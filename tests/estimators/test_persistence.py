@@ -19,8 +19,17 @@ from sksurv_tta.exceptions import ModelFileError
 from sksurv_tta.training import tensor_files
 from sksurv_tta.training.tensor_files import open_file, pack
 
-TINY = {"token_dim": 8, "prototype_dim": 8, "n_prototypes": 3, "n_heads": 2, "batch_size": 8, "max_epochs": 2}
-KINDS = ["flat", "discrete", "bags", "validated", "plain"]
+TINY = {
+    "recipe": "paper",
+    "token_dim": 8,
+    "prototype_dim": 8,
+    "n_prototypes": 3,
+    "n_heads": 2,
+    "batch_size": 8,
+    "max_epochs": 2,
+}
+ROBUST = {"recipe": "robust", "n_members": 3, "profile_rank": 4}
+KINDS = ["flat", "discrete", "bags", "validated", "plain", "robust", "robust discrete"]
 
 
 def tiny_patients():
@@ -31,13 +40,15 @@ def tiny_patients():
 
 def make_fitted(kind):
     """Return a fitted estimator of one kind, and patients."""
-    if kind == "bags":
+    if kind in ("bags", "robust"):
         cohort = make_cohort(16, random_state=0, n_instances=(3, 8), n_features=6, missing_slides=0.2)
-        estimator = TTASurvivalEstimator(**TINY, pathways=cohort.pathways, random_state=0)
+        options = ROBUST if kind == "robust" else {}
+        estimator = TTASurvivalEstimator(**TINY | options, pathways=cohort.pathways, random_state=0)
         return estimator.fit(cohort.X, cohort.y), cohort.X, cohort.y
     options = {
         "flat": {},
         "discrete": {"loss": "discrete", "n_time_bins": 3},
+        "robust discrete": {"loss": "discrete", "n_time_bins": 3, **ROBUST},
         "validated": {"early_stopping": True, "lr": np.float64(0.01)},
         "plain": {"together": False, "apart": False, "random_state": None, "clip_norm": None},
     }[kind]

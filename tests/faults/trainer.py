@@ -23,7 +23,14 @@ from sksurv_tta.training.tensor_files import digest
 
 torch.set_num_threads(1)
 N_EPOCHS = 5
-TINY = {"token_dim": 8, "prototype_dim": 8, "n_prototypes": 3, "n_heads": 2, "batch_size": 8}
+TINY = {
+    "recipe": "paper",
+    "token_dim": 8,
+    "prototype_dim": 8,
+    "n_prototypes": 3,
+    "n_heads": 2,
+    "batch_size": 8,
+}
 
 
 def tiny_patients():

@@ -8,6 +8,7 @@ from sksurv_tta.estimators import TTASurvivalEstimator
 SMALL = {
     "n_prototypes": 4,
     "prototype_dim": 8,
+    "recipe": "paper",
     "token_dim": 8,
     "n_heads": 2,
     "max_epochs": 2,

@@ -35,11 +35,7 @@ def toy_patients(n_patients=6, *, n_bags=1, with_profiles=True, missing=(), seed
             profiles[patient] = 0.0
     event = rng.random(n_patients) < 0.6
     event[0] = True
-    outcome = Outcome(
-        torch.from_numpy(rng.integers(1, 6, n_patients).astype(np.float64)),
-        torch.from_numpy(event),
-        torch.from_numpy(rng.integers(0, 3, n_patients)),
-    )
+    outcome = Outcome.of(rng.integers(1, 6, n_patients), event, rng.integers(0, 3, n_patients))
     return PatientDataset(bags, [N_FEATURES] * n_bags, profiles, has_profile, outcome)
 
 

@@ -181,7 +181,7 @@ def test_objective_is_the_weighted_sum_of_its_parts(data):
 
 
 def with_events(data, event):
-    data.outcome = Outcome(data.outcome.time, torch.tensor(event), data.outcome.bin)
+    data.outcome = data.outcome._replace(event=torch.tensor(event))
     return data
 
 
@@ -281,11 +281,7 @@ def test_validation_part_is_measured_and_not_trained_on(data):
 @pytest.mark.parametrize("what", ["no event", "event at the end"])
 def test_validation_part_that_cannot_be_ranked_does_not_end_the_training(data, what):
     part = toy_patients(3, seed=9)
-    part.outcome = Outcome(
-        torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64),
-        torch.tensor([False, False, what != "no event"]),
-        part.outcome.bin,
-    )
+    part.outcome = Outcome.of([1.0, 2.0, 3.0], [False, False, what != "no event"], part.outcome.bin)
     net = fit_with_validation(data, part)
     assert math.isnan(net.history[-1, "valid_c_index"])
     assert math.isfinite(net.history[-1, "valid_loss"])
