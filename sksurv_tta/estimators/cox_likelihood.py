@@ -9,6 +9,8 @@ __all__ = ["CoxLikelihood"]
 
 Array = NDArray[np.float64]
 
+SMALLEST_SUM = 1e-150  # of relative risks: its square is still a number
+
 
 class CoxLikelihood:
     r"""Breslow's log partial likelihood of some patients' log risks, Eq. (56).
@@ -64,4 +66,4 @@ class CoxLikelihood:
         relative = np.exp(log_risk - centre)
         at_time = np.bincount(self.place, weights=relative, minlength=len(self.deaths))
         at_risk = np.cumsum(at_time[::-1])[::-1]
-        return relative, np.maximum(at_risk, np.finfo(np.float64).tiny), centre
+        return relative, np.maximum(at_risk, SMALLEST_SUM), centre

@@ -19,11 +19,16 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from sksurv_tta.estimators.baseline_hazard import CoxPrediction, DiscretePrediction, PredictionRule
 from sksurv_tta.estimators.inputs import InputSchema, as_pathway_mapping
-from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.model_document import check_content, columns_of, schema_of
 from sksurv_tta.estimators.parameters import NOT_STORED, stored_parameters
+from sksurv_tta.estimators.stored_numbers import (
+    check_numbers,
+    layout_of_numbers,
+    linear_path_of,
+    numbers_of,
+    rule_of,
+)
 from sksurv_tta.exceptions import ModelFileError, listing
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training.files import write_atomically
@@ -90,23 +95,7 @@ def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
 
 
 def _tensors(estimator: Any) -> dict[str, Tensor]:
-    rule, schema = estimator._rule, estimator._schema
-    arrays = {
-        "rule.times": rule.times,
-        "rule.baseline": rule.baseline,
-        "rule.edges": estimator._edges,
-        "rule.weights": rule.weights if isinstance(rule, CoxPrediction) else np.empty(0),
-        "genes.mean": schema.gene_mean,
-        "genes.scale": schema.gene_scale,
-    }
-    if estimator._linear is not None:
-        linear = estimator._linear
-        arrays |= {
-            "linear.centre": linear.centre,
-            "linear.scale": linear.scale,
-            "linear.coefficients": linear.coefficients,
-            "linear.log_variance": np.array([linear.log_variance]),
-        }
+    arrays = numbers_of(estimator)
     tensors = {name: torch.from_numpy(np.array(a, dtype=np.float64)) for name, a in arrays.items()}
     network = estimator.net_.module_.state_dict()
     return tensors | {f"network.{name}": value for name, value in network.items()}
@@ -200,21 +189,7 @@ def _check_layout(estimator: Any, schema: InputSchema, layout: Layout) -> None:
             network = estimator._build_network(schema, 1 + edges[1][0])
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise UnreadableFileError(f"no network can be built from its parameters ({error})") from error
-    of_times, of_genes = (torch.float64, times[1]), (torch.float64, (len(schema.gene_columns),))
-    expected: Layout = {
-        "rule.times": of_times,
-        "rule.baseline": of_times,
-        "rule.edges": (torch.float64, edges[1]),
-        "rule.weights": (torch.float64, (estimator._n_parts(schema),)),
-        "genes.mean": of_genes,
-        "genes.scale": of_genes,
-    }
-    n_linear = estimator._n_linear_features(schema)
-    if n_linear:
-        expected |= {
-            f"linear.{name}": (torch.float64, (n_linear,)) for name in ("centre", "scale", "coefficients")
-        }
-        expected["linear.log_variance"] = torch.float64, (1,)
+    expected = layout_of_numbers(estimator, schema, times[1][0], edges[1][0])
     for name, value in network.state_dict().items():
         expected[f"network.{name}"] = value.dtype, tuple(value.shape)
     wrong = sorted(name for name in {*expected, *layout} if expected.get(name) != layout.get(name))
@@ -230,9 +205,9 @@ def _restore(
 ) -> None:
     """Set all that ``fit`` would have set."""
     own = {name: value.numpy() for name, value in tensors.items() if not name.startswith("network.")}
-    _check_rule(own)
+    check_numbers(own)
     schema = replace(schema, gene_mean=own["genes.mean"], gene_scale=own["genes.scale"])
-    edges, rule = own["rule.edges"], _rule(estimator._setting("loss"), own)
+    edges, rule = own["rule.edges"], rule_of(estimator._setting("loss"), own)
     net = estimator._make_net(schema, 1 + len(edges), content["seed"])
     net.initialize()
     state = {
@@ -245,45 +220,9 @@ def _restore(
     if content["feature_names_in"] is not None:
         estimator.feature_names_in_ = np.array(content["feature_names_in"], dtype=object)
     estimator.trained_with_ = content["trained_with"]
-    estimator._linear = _linear_path(own)
+    estimator._linear = linear_path_of(own)
     estimator.net_, estimator._schema, estimator._edges, estimator._rule = net, schema, edges, rule
     estimator._set_public(net, schema, rule)
-
-
-def _check_rule(own: Mapping[str, np.ndarray]) -> None:
-    if not all(np.isfinite(values).all() for values in own.values()):
-        raise UnreadableFileError("its prediction rule holds values that are not finite")
-    times, edges, baseline = own["rule.times"], own["rule.edges"], own["rule.baseline"]
-    if times[0] < 0 or (np.diff(times) <= 0).any():
-        raise UnreadableFileError("its times do not rise from zero on")
-    if (edges <= 0).any() or (np.diff(edges) <= 0).any():
-        raise UnreadableFileError("the edges of its time bins do not rise")
-    if baseline[0] < 0 or (np.diff(baseline) < 0).any():
-        raise UnreadableFileError("its cumulative baseline hazard falls")
-    if (own["genes.scale"] <= 0).any():
-        raise UnreadableFileError("the scale of its genes is not positive")
-    if (own["rule.weights"] < 0).any():
-        raise UnreadableFileError("the weights of its outputs are negative")
-    if "linear.scale" in own and (own["linear.scale"] <= 0).any():
-        raise UnreadableFileError("the scale of its linear path is not positive")
-
-
-def _rule(loss: str, own: Mapping[str, np.ndarray]) -> PredictionRule:
-    times, baseline = own["rule.times"], own["rule.baseline"]
-    if loss == "cox":
-        return CoxPrediction(times, baseline, own["rule.weights"])
-    return DiscretePrediction(times, own["rule.edges"], baseline)
-
-
-def _linear_path(own: Mapping[str, np.ndarray]) -> LinearPath | None:
-    if "linear.scale" not in own:
-        return None
-    return LinearPath(
-        own["linear.centre"],
-        own["linear.scale"],
-        own["linear.coefficients"],
-        float(own["linear.log_variance"][0]),
-    )
 
 
 def _check_state(network: SurvivalNetwork, state: Mapping[str, Tensor]) -> None:

@@ -176,7 +176,7 @@ class SurvivalNet(NeuralNet):
                 parts={},
             )
         loss = self.criterion_(torch.from_numpy(outputs), batch.outcome)
-        time, event, _ = (values.numpy() for values in batch.outcome)
+        time, event = batch.known_outcome()
         risk = self.criterion_.risk(outputs)
         return {"loss": loss, "y_pred": outputs, "parts": {"c_index": _c_index(event, time, risk)}}
 

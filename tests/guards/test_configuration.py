@@ -15,6 +15,7 @@ import pytest
 
 import sksurv_tta
 from sksurv_tta.estimators import TTASurvivalEstimator
+from sksurv_tta.estimators.presets import PAPER, ROBUST
 
 PACKAGE = Path(sksurv_tta.__file__).parent
 ROOT = PACKAGE.parent
@@ -138,7 +139,18 @@ def test_the_documented_defaults_are_those_of_the_signature():
         assert stated is not None, f"{names}: no default in {kind!r}"
         texts = stated[1].split(" and ") if " and " in stated[1] else [stated[1]] * len(names)
         for name, text in zip(names, texts, strict=True):
-            assert ast.literal_eval(text) == signature[name].default, name
+            value, of_recipes = re.fullmatch(r"([^(]+?)(?: \((.+) / (.+)\))?", text).group(1, 2)
+            assert ast.literal_eval(value) == signature[name].default, name
+            assert (of_recipes is not None) == (name in PAPER), f"{name}: the recipes' values"
+
+
+def test_the_documented_values_of_the_recipes_are_theirs():
+    documented = documented_parameters(TTASurvivalEstimator.__doc__)
+    for name in PAPER:
+        stated = re.search(r"\((.+) / (.+)\)$", documented[name]).groups()
+        for preset, text in zip((ROBUST, PAPER), stated, strict=True):
+            expected = preset[name] if text != "all patients" else 2**20
+            assert (expected if text == "all patients" else ast.literal_eval(text)) == preset[name], name
 
 
 # Tests and sizes
@@ -182,6 +194,8 @@ TESTED_IN = {
     "training/history.py": "estimators/test_persistence.py",
     "training/patients.py": "training/test_batches.py",
     "training/schedules.py": "estimators/test_all_estimators.py",
+    "estimators/presets.py": "estimators/test_ensembles.py",
+    "estimators/stored_numbers.py": "estimators/test_persistence.py",
     "training/randomness.py": "properties/test_reproducible.py",
     "training/tensor_files.py": "faults/test_damaged_models.py",
     "training/threads.py": "properties/test_reproducible.py",

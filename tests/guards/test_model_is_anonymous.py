@@ -46,7 +46,8 @@ def marked(tmp_path_factory):
     gmt.write_text("ONE\t\tG0\tG1\tG2\nTWO\t\tG3\tG4\tG5\n")
     estimator = TTASurvivalEstimator(
         token_dim=8, prototype_dim=8, n_prototypes=3, n_heads=2, batch_size=6, max_epochs=2,
-        n_members=2, pathways=str(gmt), checkpoint_dir=work / "checkpoints", random_state=0, validation_fraction=0.3,
+        n_members=2, pathways=str(gmt), checkpoint_dir=work / "checkpoints", random_state=0,
+        validation_fraction=0.3,
     )  # fmt: skip
     estimator.fit(X, y, sites=sites).save(work / "model")
     return work / "model", sorted(work.glob("checkpoints/*/epoch-*"))

@@ -281,7 +281,7 @@ def test_validation_part_is_measured_and_not_trained_on(data):
 @pytest.mark.parametrize("what", ["no event", "event at the end"])
 def test_validation_part_that_cannot_be_ranked_does_not_end_the_training(data, what):
     part = toy_patients(3, seed=9)
-    part.outcome = Outcome.of([1.0, 2.0, 3.0], [False, False, what != "no event"], part.outcome.bin)
+    part.outcome = Outcome.of([1.0, 2.0, 3.0], [False, False, what != "no event"], part.outcome.bin.numpy())
     net = fit_with_validation(data, part)
     assert math.isnan(net.history[-1, "valid_c_index"])
     assert math.isfinite(net.history[-1, "valid_loss"])

@@ -1,0 +1,104 @@
+"""Recipes, and the ensemble behind the face of one estimator."""
+
+import numpy as np
+import pytest
+
+from sksurv_tta import TTASurvivalEstimator
+from sksurv_tta.estimators.ensembles import ENSEMBLE_PARAMETERS
+from sksurv_tta.estimators.presets import PAPER, PRESETS, ROBUST
+from sksurv_tta.networks import EnsembleNetwork, TTANetwork
+
+FEW = {"recipe": "robust", "n_members": 3, "max_epochs": 2, "batch_size": None}
+
+
+def test_both_recipes_speak_of_the_same_parameters_which_default_to_none():
+    assert set(PAPER) == set(ROBUST)
+    parameters = TTASurvivalEstimator().get_params()
+    assert {name: parameters[name] for name in PAPER} == dict.fromkeys(PAPER)
+    assert set(ENSEMBLE_PARAMETERS) < set(PAPER)
+
+
+@pytest.mark.parametrize("recipe", PRESETS)
+def test_a_recipe_gives_way_to_what_the_user_says(recipe):
+    model = TTASurvivalEstimator(recipe=recipe, lr=0.5, n_heads=3)
+    assert model._setting("lr") == 0.5
+    assert model._setting("n_heads") == 3
+    assert model._setting("token_dim") == PRESETS[recipe]["token_dim"]
+    assert model._setting("dropout") == 0.3
+
+
+def test_the_paper_is_one_network_and_the_robust_recipe_an_ensemble(small, cohort):
+    paper = small().fit(cohort.X, cohort.y)
+    assert type(paper.net_.module_) is TTANetwork
+    assert paper.output_weights_.to_dict() == {"network": 1.0}
+    robust = small(**FEW).fit(cohort.X, cohort.y)
+    assert type(robust.net_.module_) is EnsembleNetwork
+    assert len(robust.net_.module_.members) == 3
+    assert list(robust.output_weights_.index) == ["network", "linear"]
+    assert (robust.output_weights_ >= 0).all()
+
+
+def test_the_risk_is_the_weighted_sum_of_network_and_linear_path(small, cohort):
+    model = small(**FEW).fit(cohort.X, cohort.y)
+    outputs = model._outputs(cohort.X)
+    assert outputs.shape == (23, 2)
+    np.testing.assert_allclose(
+        model.predict(cohort.X), outputs @ model.output_weights_.to_numpy(), rtol=1e-12
+    )
+    survival = model.predict_survival_function(cohort.X, return_array=True)
+    assert ((survival >= 0) & (survival <= 1)).all()
+    order = np.argsort(model.predict(cohort.X))
+    assert (np.diff(survival[order, -1]) <= 0).all()
+
+
+def test_each_part_can_be_left_out(small, cohort):
+    for changes, names in (
+        ({"linear_path": False}, ["network"]),
+        ({"n_members": 1}, ["network"]),
+        ({"view_losses": False}, ["network", "linear"]),
+        ({"profile_rank": 0, "standardise_instances": False}, ["network", "linear"]),
+    ):
+        model = small(**FEW | changes).fit(cohort.X, cohort.y)
+        assert list(model.output_weights_.index) == names, changes
+        assert np.isfinite(model.predict(cohort.X)).all()
+
+
+@pytest.mark.parametrize("columns", ["genes", "bags"])
+def test_one_modality_has_an_ensemble_and_a_linear_path_too(small, cohort, columns):
+    X = cohort.X.drop(columns=cohort.X.columns[0]) if columns == "genes" else cohort.X[[cohort.X.columns[0]]]
+    model = small(**FEW, pathways=cohort.pathways if columns == "genes" else None).fit(X, cohort.y)
+    assert len(model._linear.coefficients) == (5 if columns == "bags" else len(model._schema.gene_columns))
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_discrete_hazards_are_averaged_without_a_linear_path(small, cohort):
+    model = small(**FEW, loss="discrete").fit(cohort.X, cohort.y)
+    assert model._linear is None
+    assert model._outputs(cohort.X).shape[1] == 1 + len(model._edges)
+    assert np.isfinite(model.predict(cohort.X)).all()
+
+
+def test_sites_decide_which_member_learns_from_whom(small, cohort):
+    with_sites = small(**FEW).fit(cohort.X, cohort.y, sites=cohort.site)
+    without = small(**FEW).fit(cohort.X, cohort.y)
+    assert (with_sites.predict(cohort.X) != without.predict(cohort.X)).any()
+
+
+def test_the_same_seed_gives_the_same_bits_and_a_patient_the_same_alone(small, cohort):
+    first, second = (small(**FEW).fit(cohort.X, cohort.y).predict(cohort.X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    model = small(**FEW).fit(cohort.X, cohort.y)
+    alone = np.concatenate([model.predict(cohort.X.iloc[[row]]) for row in range(5)])
+    np.testing.assert_array_equal(alone, first[:5])
+
+
+def test_test_rows_change_nothing_that_was_fitted(small, cohort):
+    model = small(**FEW).fit(cohort.X.iloc[:15], cohort.y[:15])
+    before = model.predict(cohort.X.iloc[15:])
+    shuffled = model.predict(cohort.X.iloc[15:][::-1])[::-1]
+    np.testing.assert_array_equal(before, shuffled)
+
+
+def test_an_ensemble_goes_on_with_a_warm_start(small, cohort):
+    model = small(**FEW, warm_start=True).fit(cohort.X, cohort.y)
+    assert model.fit(cohort.X, cohort.y).n_iter_ == 4

@@ -1,0 +1,91 @@
+"""The linear path: a ridge-Cox model whose penalty is estimated."""
+
+import numpy as np
+import pytest
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.metrics import concordance_index_censored
+from sksurv.util import Surv
+
+from sksurv_tta.estimators.cox_likelihood import CoxLikelihood
+from sksurv_tta.estimators.linear_path import LOG_VARIANCE, fit_linear_path
+
+
+def simulate(n_patients=120, n_features=30, strength=1.0, seed=0):
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(n_patients, n_features)) * random.uniform(0.5, 3, n_features) + 7
+    standardised = (features - features.mean(axis=0)) / features.std(axis=0)
+    log_risk = strength * standardised @ random.normal(size=n_features) / np.sqrt(n_features)
+    time = random.exponential(np.exp(-log_risk)) + 0.01
+    return features, time, random.random(n_patients) < 0.7
+
+
+@pytest.mark.parametrize("log_variance", [-3.0, 0.0, 1.5])
+@pytest.mark.parametrize("n_features", [10, 150])
+def test_at_a_given_variance_it_is_ridge_cox(log_variance, n_features):
+    features, time, event = simulate(n_features=n_features)
+    path = fit_linear_path(features, time, event, log_variance=log_variance)
+    standardised = np.clip((features - features.mean(axis=0)) / features.std(axis=0), -5, 5)
+    # The prior variance of a coefficient is that of an average patient's log risk by its squared length.
+    alpha = (standardised**2).sum(axis=1).mean() * np.exp(-log_variance)
+    ridge = CoxPHSurvivalAnalysis(alpha=alpha, tol=1e-12, n_iter=200)
+    ridge.fit(standardised, Surv.from_arrays(event, time))
+    np.testing.assert_allclose(path.coefficients, ridge.coef_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(path.log_risk(features), standardised @ ridge.coef_, rtol=1e-4, atol=1e-5)
+
+
+def test_the_variance_maximises_the_marginal_likelihood():
+    features, time, event = simulate(n_features=4)
+    likelihood = CoxLikelihood(time, event)
+    standardised = np.clip((features - features.mean(axis=0)) / features.std(axis=0), -5, 5)
+    length = (standardised**2).sum(axis=1).mean()
+
+    def marginal(log_variance):
+        path = fit_linear_path(features, time, event, log_variance=log_variance)
+        precision = length * np.exp(-log_variance)
+        log_risk = standardised @ path.coefficients
+        information = likelihood.information(log_risk, standardised) + precision * np.eye(4)
+        return (
+            likelihood.value(log_risk)
+            - precision / 2 * path.coefficients @ path.coefficients
+            - np.linalg.slogdet(information / precision)[1] / 2
+        )
+
+    found = fit_linear_path(features, time, event).log_variance
+    grid = np.linspace(*LOG_VARIANCE, 111)
+    assert abs(found - grid[np.argmax([marginal(value) for value in grid])]) < 0.2
+
+
+def test_it_finds_signal_and_hardly_any_in_noise():
+    features, time, event = simulate(n_patients=200, strength=1.5)
+    path = fit_linear_path(features[:140], time[:140], event[:140])
+    unseen = concordance_index_censored(event[140:], time[140:], path.log_risk(features[140:]))[0]
+    assert unseen > 0.65
+    noise = [
+        fit_linear_path(simulate(seed=seed)[0], *simulate(strength=0, seed=seed + 50)[1:])
+        for seed in range(6)
+    ]
+    assert np.median([found.log_variance for found in noise]) < -2 < path.log_variance
+
+
+def test_a_patient_without_the_modality_takes_no_part_and_is_average():
+    features, time, event = simulate()
+    missing = features.copy()
+    missing[:20] = np.nan
+    path = fit_linear_path(missing, time, event)
+    alone = fit_linear_path(features[20:], time[20:], event[20:])
+    np.testing.assert_array_equal(path.coefficients, alone.coefficients)
+    assert (path.log_risk(missing)[:20] == 0).all()
+
+
+def test_features_that_never_vary_and_patients_without_events_give_no_risk():
+    time, event = np.arange(1.0, 11), np.ones(10, dtype=bool)
+    assert (fit_linear_path(np.ones((10, 3)), time, event).coefficients == 0).all()
+    features = np.random.default_rng(0).normal(size=(10, 3))
+    assert (fit_linear_path(features, time, ~event).coefficients == 0).all()
+
+
+def test_a_patient_has_the_same_bits_alone_and_beside_others():
+    features, time, event = simulate()
+    path = fit_linear_path(features, time, event)
+    together = path.log_risk(features)
+    assert [path.log_risk(row[None])[0] for row in features] == together.tolist()
