@@ -20,8 +20,9 @@ EVALUATE_OUT = """\
 models (tta, ridge, coxnet, rsf and gbsa take whatever data there are):
   tta, tta-genes, tta-bags          the network: on both, on genes, on bags
   snn                               other networks, on genes
-  abmil                             on bags
-  mcat                              on both, of every patient
+  abmil, clam, attnmisl, transmil, otsurv
+                                    on bags
+  mcat, motcat, cmta, survpath      on both, of every patient
   ridge, ridge-genes, ridge-bags, ridge-both
                                     Cox model, ridge penalty chosen on training patients;
                                     a bag counts by the mean of its features

@@ -69,7 +69,8 @@ def test_other_networks_take_the_cohort_as_it_is(cohort, name):
     network = getattr(model, "estimator", model)
     assert type(network) is PEERS[name]
     assert network.random_state == 0
-    widths = {"token_dim": 8, "hidden_dim": 8, "attention_dim": 8, "n_heads": 2, "max_epochs": 1}
+    widths = {"token_dim": 8, "hidden_dim": 8, "attention_dim": 8, "gene_hidden_dim": 8, "n_heads": 2}
+    widths |= {"n_prototypes": 3, "max_epochs": 1}
     network.set_params(**{key: value for key, value in widths.items() if key in network.get_params()})
     rows = np.arange(12)
     if model is network:  # needs both modalities of every patient
