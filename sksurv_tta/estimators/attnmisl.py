@@ -115,10 +115,18 @@ class AttnMISLSurvivalEstimator(PeerEstimator):
     _required = ("bags",)
     _original = Recipe(
         {
-            "batch_size": 16, "weight_decay": 5e-4, "max_epochs": 100, "clip_norm": None,
-            "bag_size": None, "early_stopping": True, "n_iter_no_change": 15, "l1_weight": 1e-5,
+            "loss": "cox",
+            "max_epochs": 100,
+            "batch_size": 16,
+            "bag_size": None,
+            "lr": 0.0001,
+            "weight_decay": 0.0005,
+            "clip_norm": None,
+            "early_stopping": True,
+            "n_iter_no_change": 15,
+            "l1_weight": 1e-05,
         }
-    )  # fmt: skip
+    )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PeerEstimator._parameter_constraints,
         "n_clusters": count(),

@@ -159,10 +159,17 @@ class CLAMSurvivalEstimator(PeerEstimator):
     _required = ("bags",)
     _original = Recipe(
         {
-            "loss": "discrete", "lr": 2e-4, "max_epochs": 200, "clip_norm": None, "bag_size": None,
-            "early_stopping": True, "n_iter_no_change": 20,
+            "loss": "discrete",
+            "max_epochs": 200,
+            "batch_size": 32,
+            "bag_size": None,
+            "lr": 0.0002,
+            "weight_decay": 1e-05,
+            "clip_norm": None,
+            "early_stopping": True,
+            "n_iter_no_change": 20,
         }
-    )  # fmt: skip
+    )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PeerEstimator._parameter_constraints,
         "token_dim": count(),

@@ -145,7 +145,16 @@ class CMTASurvivalEstimator(PeerEstimator):
     _short_name = "cmta"
     _required = ("bags", "genes")
     _original = Recipe(
-        {"loss": "discrete", "batch_size": 1, "lr": 1e-3, "clip_norm": None},
+        {
+            "loss": "discrete",
+            "max_epochs": 30,
+            "batch_size": 1,
+            "bag_size": 4096,
+            "lr": 0.001,
+            "weight_decay": 1e-05,
+            "clip_norm": None,
+            "early_stopping": False,
+        },
         optimizer=torch.optim.SGD,
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -126,7 +126,16 @@ class OTSurvSurvivalEstimator(PeerEstimator):
     _short_name = "otsurv"
     _required = ("bags",)
     _original = Recipe(
-        {"batch_size": 16, "max_epochs": 50, "clip_norm": None, "bag_size": None},
+        {
+            "loss": "cox",
+            "max_epochs": 50,
+            "batch_size": 16,
+            "bag_size": None,
+            "lr": 0.0001,
+            "weight_decay": 1e-05,
+            "clip_norm": None,
+            "early_stopping": False,
+        },
         optimizer=torch.optim.AdamW,
         constant_rate=False,
     )

@@ -102,12 +102,18 @@ class SurvPathSurvivalEstimator(PeerEstimator):
     _required = ("bags", "genes")
     _original = Recipe(
         {
-            "loss": "discrete", "batch_size": 1, "lr": 5e-4, "weight_decay": 1e-3, "max_epochs": 20,
+            "loss": "discrete",
+            "max_epochs": 20,
+            "batch_size": 1,
+            "bag_size": 4096,
+            "lr": 0.0005,
+            "weight_decay": 0.001,
             "clip_norm": None,
+            "early_stopping": False,
         },
         optimizer=torch.optim.RAdam,
         censored_weight=0.5,
-    )  # fmt: skip
+    )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PeerEstimator._parameter_constraints,
         "token_dim": count(),

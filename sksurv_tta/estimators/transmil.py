@@ -88,11 +88,17 @@ class TransMILSurvivalEstimator(PeerEstimator):
     _required = ("bags",)
     _original = Recipe(
         {
-            "loss": "discrete", "batch_size": 1, "lr": 2e-4, "max_epochs": 20, "clip_norm": None,
+            "loss": "discrete",
+            "max_epochs": 20,
+            "batch_size": 1,
             "bag_size": None,
+            "lr": 0.0002,
+            "weight_decay": 1e-05,
+            "clip_norm": None,
+            "early_stopping": False,
         },
         optimizer=torch.optim.RAdam,
-    )  # fmt: skip
+    )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PeerEstimator._parameter_constraints,
         "token_dim": count(),
