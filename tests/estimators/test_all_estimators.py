@@ -41,7 +41,7 @@ TINY = {
 #: Methods that look at the order of patches, by their authors' design.
 ORDER_MATTERS = {"TransMILSurvivalEstimator", "CMTASurvivalEstimator"}
 #: A constant that a softmax takes out again: its gradient is zero.
-WITHOUT_INFLUENCE = ("score.bias",)
+WITHOUT_INFLUENCE = ("score.bias", "attention.2.bias")
 
 
 def tiny(estimator, cohort, **changes):
