@@ -19,9 +19,10 @@ test patients. Folds keep tissue source sites whole. Nothing is chosen on a test
 EVALUATE_OUT = """\
 models (tta, ridge, coxnet, rsf and gbsa take whatever data there are):
   tta, tta-genes, tta-bags          the network: on both, on genes, on bags
-  snn                               other networks, on genes
-  abmil                             on bags
-  mcat                              on both, of every patient
+  snn, snntrans                     other methods' networks, on genes
+  abmil, clam, attnmisl, transmil, hipt, otsurv, panther
+                                    on bags (hipt: on bags of regions)
+  mcat, motcat, cmta, survpath, mmp on both, which every patient must have
   ridge, ridge-genes, ridge-bags, ridge-both
                                     Cox model, ridge penalty chosen on training patients;
                                     a bag counts by the mean of its features

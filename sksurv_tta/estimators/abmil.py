@@ -80,7 +80,16 @@ class ABMILSurvivalEstimator(PeerEstimator):
     _short_name = "abmil"
     _required = ("bags",)
     _original = Recipe(
-        {"loss": "discrete", "max_epochs": 20, "lr": 2e-4, "clip_norm": None, "bag_size": None},
+        {
+            "loss": "discrete",
+            "max_epochs": 20,
+            "batch_size": 32,
+            "bag_size": None,
+            "lr": 0.0002,
+            "weight_decay": 1e-05,
+            "clip_norm": None,
+            "early_stopping": False,
+        },
         censored_weight=0.5,
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

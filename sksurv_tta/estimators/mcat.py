@@ -135,7 +135,16 @@ class MCATSurvivalEstimator(PeerEstimator):
     _short_name = "mcat"
     _required = ("bags", "genes")
     _original = Recipe(
-        {"loss": "discrete", "max_epochs": 20, "lr": 2e-4, "clip_norm": None, "bag_size": None}
+        {
+            "loss": "discrete",
+            "max_epochs": 20,
+            "batch_size": 32,
+            "bag_size": None,
+            "lr": 0.0002,
+            "weight_decay": 1e-05,
+            "clip_norm": None,
+            "early_stopping": False,
+        }
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PeerEstimator._parameter_constraints,

@@ -18,7 +18,8 @@ class Recipe:
     Parameters
     ----------
     settings : mapping of str to value
-        Parameters of the estimator. They hold where the user left the default.
+        Parameters of the estimator. They hold where the user left the default, and are complete: a
+        default that changes must not change what the authors did.
     optimizer : type
         torch optimizer; it gets the weight decay of the settings.
     constant_rate : bool

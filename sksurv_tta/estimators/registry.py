@@ -5,10 +5,21 @@ from __future__ import annotations
 import os
 
 from sksurv_tta.estimators.abmil import ABMILSurvivalEstimator
+from sksurv_tta.estimators.attnmisl import AttnMISLSurvivalEstimator
 from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.clam import CLAMSurvivalEstimator
+from sksurv_tta.estimators.cmta import CMTASurvivalEstimator
+from sksurv_tta.estimators.hipt import HIPTSurvivalEstimator
 from sksurv_tta.estimators.mcat import MCATSurvivalEstimator
+from sksurv_tta.estimators.mmp import MMPSurvivalEstimator
+from sksurv_tta.estimators.motcat import MOTCatSurvivalEstimator
+from sksurv_tta.estimators.otsurv import OTSurvSurvivalEstimator
+from sksurv_tta.estimators.panther import PANTHERSurvivalEstimator
 from sksurv_tta.estimators.persistence import MODEL_CLASSES, read_model
 from sksurv_tta.estimators.snn import SNNSurvivalEstimator
+from sksurv_tta.estimators.snntrans import SNNTransSurvivalEstimator
+from sksurv_tta.estimators.survpath import SurvPathSurvivalEstimator
+from sksurv_tta.estimators.transmil import TransMILSurvivalEstimator
 from sksurv_tta.estimators.tta import TTASurvivalEstimator
 
 __all__ = ["all_estimators", "load_model"]
@@ -16,8 +27,19 @@ __all__ = ["all_estimators", "load_model"]
 ESTIMATORS: tuple[type[BaseNetworkEstimator], ...] = (
     TTASurvivalEstimator,
     SNNSurvivalEstimator,
+    SNNTransSurvivalEstimator,
     ABMILSurvivalEstimator,
+    CLAMSurvivalEstimator,
+    AttnMISLSurvivalEstimator,
+    TransMILSurvivalEstimator,
+    HIPTSurvivalEstimator,
+    OTSurvSurvivalEstimator,
+    PANTHERSurvivalEstimator,
     MCATSurvivalEstimator,
+    MOTCatSurvivalEstimator,
+    CMTASurvivalEstimator,
+    SurvPathSurvivalEstimator,
+    MMPSurvivalEstimator,
 )
 MODEL_CLASSES |= {estimator.__name__: estimator for estimator in ESTIMATORS}
 

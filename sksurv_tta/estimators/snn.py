@@ -72,7 +72,16 @@ class SNNSurvivalEstimator(PeerEstimator):
     _short_name = "snn"
     _required = ("genes",)
     _original = Recipe(
-        {"loss": "discrete", "max_epochs": 20, "lr": 2e-4, "clip_norm": None}, censored_weight=0.5
+        {
+            "loss": "discrete",
+            "max_epochs": 20,
+            "batch_size": 32,
+            "lr": 0.0002,
+            "weight_decay": 1e-05,
+            "clip_norm": None,
+            "early_stopping": False,
+        },
+        censored_weight=0.5,
     )
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PeerEstimator._parameter_constraints,

@@ -13,6 +13,8 @@ from sksurv_tta.networks.self_normalising import AlphaDropout
 
 __all__ = ["PathwayTokenizer"]
 
+MAX_PLACES = 20_000_000  # pathways times genes of the largest: what the padded weights have rows for
+
 
 class PathwayTokenizer(nn.Module):
     """Two self-normalising blocks for each pathway, all of them in two batched products.
@@ -29,6 +31,11 @@ class PathwayTokenizer(nn.Module):
     dropout : float
     hidden_dim : int, optional
         Width between the blocks; by default that of the tokens.
+
+    Raises
+    ------
+    ValueError
+        If the padded weights would not fit into memory.
     """
 
     gene_index: Tensor
@@ -45,6 +52,10 @@ class PathwayTokenizer(nn.Module):
         super().__init__()
         hidden_dim = hidden_dim or token_dim
         sizes = np.array([len(genes) for genes in pathways])
+        if len(sizes) * sizes.max() > MAX_PLACES:
+            raise ValueError(
+                f"{len(sizes)} pathways of up to {sizes.max()} genes are too many; leave out the largest."
+            )
         is_gene = np.arange(sizes.max()) < sizes[:, None]
         index = np.full(is_gene.shape, -1)  # the zero column that forward() appends
         index[is_gene] = np.concatenate([np.asarray(genes) for genes in pathways])

@@ -1,6 +1,8 @@
 """Unbalanced optimal transport of tokens to prototypes."""
 
-from sksurv_tta.transport.cost import assignment_cost, split_tokens, stack_tokens
+from sksurv_tta.transport.cost import assignment_cost, shifted_distances, split_tokens, stack_tokens
+from sksurv_tta.transport.implicit import differentiable_transport
+from sksurv_tta.transport.kl_unbalanced import REFERENCES, kl_unbalanced_transport
 from sksurv_tta.transport.result import TransportPlan
 from sksurv_tta.transport.schedule import curriculum_mass
 from sksurv_tta.transport.solver import curriculum_transport
@@ -17,6 +19,7 @@ from sksurv_tta.transport.variants import (
 
 __all__ = [
     "ASSIGNMENTS",
+    "REFERENCES",
     "Assignment",
     "BalancedTransport",
     "CurriculumTransport",
@@ -27,7 +30,10 @@ __all__ = [
     "assignment_cost",
     "curriculum_mass",
     "curriculum_transport",
+    "differentiable_transport",
+    "kl_unbalanced_transport",
     "make_assignment",
+    "shifted_distances",
     "split_tokens",
     "stack_tokens",
 ]

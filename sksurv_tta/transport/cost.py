@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-__all__ = ["assignment_cost", "split_tokens", "stack_tokens"]
+__all__ = ["assignment_cost", "shifted_distances", "split_tokens", "stack_tokens"]
 
 
 def assignment_cost(logits: torch.Tensor) -> torch.Tensor:
@@ -94,3 +94,25 @@ def split_tokens(stacked: torch.Tensor, lengths: Sequence[int]) -> tuple[torch.T
     if sum(lengths) != stacked.shape[-2]:
         raise ValueError(f"{list(lengths)} tokens do not add up to the {stacked.shape[-2]} of the plan.")
     return torch.split(stacked, list(lengths), dim=-2)
+
+
+def shifted_distances(rows: torch.Tensor, columns: torch.Tensor, *, squared: bool) -> torch.Tensor:
+    """Distances between two sets of vectors, each less its smallest entry, as a share of the largest.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (N, dim)
+    columns : Tensor of shape (K, dim)
+    squared : bool
+        Squared Euclidean distances instead of Euclidean ones.
+
+    Returns
+    -------
+    Tensor of shape (N, K)
+        In [0, 1]; float32 at least.
+    """
+    first, second = (each.float() - each.float().amin(dim=1, keepdim=True) for each in (rows, columns))
+    # The exact mode: with the other, distances of near vectors are rounding.
+    distances = torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
+    distances = distances.square() if squared else distances
+    return distances / distances.amax().clamp_min(torch.finfo(distances.dtype).tiny)

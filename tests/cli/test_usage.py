@@ -107,14 +107,36 @@ def test_event_and_censored_exclude_each_other(run, study, tmp_path):
     assert "not allowed with argument" in said.err
 
 
+OF_GENES = {"snn", "snntrans"}
+OF_BAGS = {"abmil", "clam", "attnmisl", "transmil", "otsurv", "panther", "hipt"}
+OF_BOTH = {"ridge-both", "coxnet-both", "fusion-ridge", "mcat", "motcat", "cmta", "survpath", "mmp"}
+
+
 def test_every_model_names_its_data():
     for name in known_models():
         needs = needed_data(name)
-        if name.endswith("-genes") or name == "snn":
+        if name.endswith("-genes") or name in OF_GENES:
             assert needs == ("--expression",)
-        elif name.endswith("-bags") or name == "abmil":
+        elif name.endswith("-bags") or name in {
+            "abmil",
+            "clam",
+            "attnmisl",
+            "transmil",
+            "otsurv",
+            "panther",
+            "hipt",
+        }:
             assert needs == ("--bags",)
-        elif name in {"ridge-both", "coxnet-both", "fusion-ridge", "mcat"}:
+        elif name in {
+            "ridge-both",
+            "coxnet-both",
+            "fusion-ridge",
+            "mcat",
+            "motcat",
+            "cmta",
+            "survpath",
+            "mmp",
+        }:
             assert needs == ("--bags", "--expression")
         else:
             assert needs == ()

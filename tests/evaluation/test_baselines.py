@@ -4,7 +4,7 @@ from sklearn.base import clone
 
 from sksurv_tta.estimators import all_estimators
 from sksurv_tta.estimators.peer import PeerEstimator
-from sksurv_tta.evaluation import available_models, get_model, model_inputs, ridge_cox
+from sksurv_tta.evaluation import available_models, compare, get_model, model_inputs, ridge_cox
 from sksurv_tta.evaluation.fitting import predicted_risk, site_parameters, survival_at
 from sksurv_tta.exceptions import CohortError
 
@@ -69,7 +69,8 @@ def test_other_networks_take_the_cohort_as_it_is(cohort, name):
     network = getattr(model, "estimator", model)
     assert type(network) is PEERS[name]
     assert network.random_state == 0
-    widths = {"token_dim": 8, "hidden_dim": 8, "attention_dim": 8, "n_heads": 2, "max_epochs": 1}
+    widths = {"token_dim": 8, "hidden_dim": 8, "attention_dim": 8, "gene_hidden_dim": 8, "n_heads": 2}
+    widths |= {"n_prototypes": 3, "max_epochs": 1}
     network.set_params(**{key: value for key, value in widths.items() if key in network.get_params()})
     rows = np.arange(12)
     if model is network:  # needs both modalities of every patient
@@ -77,6 +78,17 @@ def test_other_networks_take_the_cohort_as_it_is(cohort, name):
     fitted = clone(model).fit(X.iloc[rows], cohort.y[rows])
     assert np.isfinite(fitted.predict(X.iloc[rows])).all()
     assert set(model_inputs(name)) == set(PEERS[name]._required)
+
+
+def test_a_comparison_takes_other_networks_by_name(cohort):
+    rows = np.arange(24)
+    found = compare(
+        ["abmil", "snn"], cohort.X.iloc[rows], cohort.y[rows], cv=2, metrics=["c_index"],
+        pathways=cohort.pathways, n_resamples=5, random_state=0,
+    )  # fmt: skip
+    assert set(found.table["model"]) == {"abmil", "snn"}
+    assert found.table["value"].notna().all()
+    assert set(found.histories["model"]) == {"abmil", "snn"}
 
 
 def test_every_model_says_what_it_must_be_given():

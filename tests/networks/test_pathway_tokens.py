@@ -51,3 +51,9 @@ def test_fifty_hallmark_sets_have_the_published_number_of_parameters():
     with torch.device("meta"):
         tokenizer = PathwayTokenizer([range(size) for size in sizes], 256, 0.25)
     assert sum(p.numel() for p in tokenizer.parameters()) == 5_122_560
+
+
+def test_pathways_that_cannot_be_padded_are_refused():
+    """One huge pathway among many small ones: a crafted model file must not take all memory."""
+    with pytest.raises(ValueError, match="30001 pathways of up to 1000 genes are too many"):
+        PathwayTokenizer([range(1000), *[(0,)] * 30_000], 4, 0.0)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sksurv_tta.transport import assignment_cost, split_tokens, stack_tokens
+from sksurv_tta.transport import assignment_cost, shifted_distances, split_tokens, stack_tokens
 
 
 def test_cost_is_the_negative_log_probability():
@@ -41,3 +41,21 @@ def test_what_does_not_fit_is_refused():
         stack_tokens([torch.rand(2, 3, 4)] * 2, [torch.ones(2, 3, dtype=torch.bool)])
     with pytest.raises(ValueError, match="do not add up to the 8 of the plan"):
         split_tokens(torch.rand(8, 4), [3, 4])
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_shifted_distances_are_shares_of_the_largest(squared):
+    rows, columns = (torch.randn(n, 5, generator=torch.Generator().manual_seed(n)) for n in (4, 3))
+    got = shifted_distances(rows, columns, squared=squared)
+    expected = torch.stack(
+        [
+            torch.stack([((r - r.min()) - (c - c.min())).norm() ** (1 + squared) for c in columns])
+            for r in rows
+        ]
+    )
+    torch.testing.assert_close(got, expected / expected.max())
+
+
+def test_vectors_that_differ_by_a_constant_have_no_distance():
+    rows = torch.ones(2, 3)
+    assert not shifted_distances(rows, rows + 5, squared=False).any()
