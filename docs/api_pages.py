@@ -52,10 +52,16 @@ def home_of(room: str, name: str) -> str:
     ----------
     room, name : str
     """
-    if name in public_names("sksurv_tta"):
+    offered = getattr(importlib.import_module(f"sksurv_tta.{room}"), name)
+    if _offers("sksurv_tta", name, offered):
         return f"sksurv_tta.{name}"
-    first = next(other for other in ROOMS if name in public_names(f"sksurv_tta.{other}"))
+    first = next(other for other in ROOMS if _offers(f"sksurv_tta.{other}", name, offered))
     return f"sksurv_tta.{first}.{name}"
+
+
+def _offers(module: str, name: str, offered: object) -> bool:
+    """Whether a module offers this very thing; two rooms may give different things the same name."""
+    return name in public_names(module) and getattr(importlib.import_module(module), name) is offered
 
 
 def documented_names() -> list[str]:
@@ -101,13 +107,16 @@ def page_of(room: str) -> str:
     mine = [home for home in homes if home.startswith(module + ".") or _belongs_here(room, home)]
     elsewhere = [home for home in homes if home not in mine]
     title = ROOMS[room]
-    text = f"{title}\n{'=' * len(title)}\n\n``{module}``: {inspect.getdoc(importlib.import_module(module))}\n\n"
+    text = (
+        f"{title}\n{'=' * len(title)}\n\n``{module}``: {inspect.getdoc(importlib.import_module(module))}\n\n"
+    )
     text += ".. currentmodule:: sksurv_tta\n\n"
     listed = [home.removeprefix("sksurv_tta.") for home in mine if not _is_constant(home)]
     if listed:
         text += _LIST.format(names="\n".join(f"   {name}" for name in listed))
     for home in filter(_is_constant, mine):
-        text += f"\n.. py:data:: {home.removeprefix('sksurv_tta.')}\n\n   {_comment_above(home) or 'A constant.'}\n"
+        name = home.removeprefix("sksurv_tta.")
+        text += f"\n.. py:data:: {name}\n\n   {_comment_above(home) or 'A constant.'}\n"
     if elsewhere:
         links = ", ".join(f":py:obj:`{home}`" for home in elsewhere)
         text += f"\nAlso offered here, documented elsewhere: {links}.\n"

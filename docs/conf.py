@@ -14,7 +14,7 @@ import sksurv_tta  # noqa: E402
 
 project = "sksurv_tta"
 author = "The sksurv_tta developers"
-copyright = "the sksurv_tta developers"  # noqa: A001
+copyright = "the sksurv_tta developers"
 version = release = sksurv_tta.__version__
 
 extensions = [
@@ -81,7 +81,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "navbar_align": "left",
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

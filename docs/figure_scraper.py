@@ -1,4 +1,4 @@
-"""Keep the figures of an example: those of ``sksurv_tta.plotting`` are not pyplot's, which sphinx-gallery knows."""
+"""Keep the figures of an example: those of ``sksurv_tta.plotting`` are not among pyplot's."""
 
 from __future__ import annotations
 

@@ -4,16 +4,16 @@ First fit
 
 Fit the model on a training set and see whether it separates patients that it has not seen.
 
-The cohort is simulated, so nothing needs to be downloaded. Its histology and its genes each know something that
-the other does not.
+The cohort is simulated, so nothing needs to be downloaded. Its histology and its genes each know something
+that the other does not.
 """
 
 # %%
 # A cohort: one table, one outcome
 # --------------------------------
 #
-# ``X`` has a column ``wsi`` of dtype ``bag`` (one patient's patches in each cell) and one column for each gene.
-# ``y`` is a structured array with event and time, as in scikit-survival.
+# ``X`` has a column ``wsi`` of dtype ``bag`` (one patient's patches in each cell) and one column for each
+# gene. ``y`` is a structured array with event and time, as in scikit-survival.
 
 import numpy as np
 
@@ -55,7 +55,8 @@ model = TTASurvivalEstimator(
 ).fit(X.iloc[train], y[train])
 
 # %%
-# What the training did: the parts of the loss, and the share of the tokens' mass that is assigned to prototypes.
+# What the training did: the parts of the loss, and the share of the tokens' mass that is assigned to
+# prototypes.
 
 axes = plot_learning_curves(model.history_)
 axes[0].figure  # shown by a notebook
@@ -77,8 +78,8 @@ print([round(float(function(365)), 2) for function in survival])
 # Two groups of test patients
 # ---------------------------
 #
-# The cut is the median of the *training* risks. A cut at the median of the test patients would split them in half
-# whatever the model had learned.
+# The cut is the median of the *training* risks. A cut at the median of the test patients would split them in
+# half whatever the model had learned.
 
 group = (risk > np.median(model.predict(X.iloc[train]))).astype(int)
 event, time = y[test]["event"], y[test]["time"]
@@ -91,5 +92,5 @@ ax = plot_survival_curves(
 ax.figure
 
 # %%
-# **What it shows:** patients of hospitals that the model has never seen die earlier in the group that it calls high
-# risk.
+# **What it shows:** patients of hospitals that the model has never seen die earlier in the group that it
+# calls high risk.

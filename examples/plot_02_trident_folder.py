@@ -2,9 +2,11 @@
 Your own TRIDENT folder
 =======================
 
-Read a folder of TRIDENT feature files, an expression table and a clinical table, and find out what is in them.
+Read a folder of TRIDENT feature files, an expression table and a clinical table, and find out what is in
+them.
 
-Here the files are written first, so that the example runs anywhere; with your own files start at the second step.
+Here the files are written first, so that the example runs anywhere; with your own files start at the second
+step.
 """
 
 # %%
@@ -39,8 +41,8 @@ with h5py.File(slide) as file:
         print(slide.name, name, data.shape, data.dtype)
 
 # %%
-# The clinical table says who the patients are, and ``slide_ids`` which files belong to whom. Without that column a file
-# belongs to the patient whose id is its name; TCGA barcodes are understood.
+# The clinical table says who the patients are, and ``slide_ids`` which files belong to whom. Without that
+# column a file belongs to the patient whose id is its name; TCGA barcodes are understood.
 
 pd.read_csv(folder / "clinical.csv").head(3)
 
@@ -48,8 +50,8 @@ pd.read_csv(folder / "clinical.csv").head(3)
 # Read
 # ----
 #
-# Everything is looked at before anything is refused, and features stay on disk until they are needed. Six patients have
-# no slide, and by default that is an error:
+# Everything is looked at before anything is refused, and features stay on disk until they are needed. Six
+# patients have no slide, and by default that is an error:
 
 files = {
     "bags": folder / "features",
@@ -107,5 +109,5 @@ ax.set_ylabel("y")
 figure.colorbar(points, label="distance to the mean patch")
 
 # %%
-# **What it shows:** the patches of one slide at their places, coloured by how unusual their features are: features and
-# coordinates were read from the same rows.
+# **What it shows:** the patches of one slide at their places, coloured by how unusual their features are:
+# features and coordinates were read from the same rows.

@@ -2,10 +2,11 @@
 Comparison with scikit-survival's models
 ========================================
 
-Compare the network with linear models and a forest on identical rows and folds, and with what luck would give.
+Compare the network with linear models and a forest on identical rows and folds, and with what luck would
+give.
 
-A table of concordance indices says little without intervals, without the differences on the same patients, and without
-the spread of random scores on these very folds. ``compare`` gives all of them.
+A table of concordance indices says little without intervals, without the differences on the same patients,
+and without the spread of random scores on these very folds. ``compare`` gives all of them.
 """
 
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -25,8 +26,8 @@ cohort = make_cohort(150, random_state=1, n_instances=(30, 80), histology_signal
 # The models
 # ----------
 #
-# Ready-made ones have names. Any model of scikit-survival can stand beside them: a ``ColumnTransformer`` picks its
-# columns, and ``BagPooling`` turns a bag into the mean of its patches.
+# Ready-made ones have names. Any model of scikit-survival can stand beside them: a ``ColumnTransformer``
+# picks its columns, and ``BagPooling`` turns a bag into the mean of its patches.
 
 network = TTASurvivalEstimator(
     pathways=cohort.pathways,
@@ -83,5 +84,5 @@ ax = plot_concordance(result.summary, noise=result.noise_floor)
 ax.figure
 
 # %%
-# **What it shows:** models that see both modalities come out ahead of those that see one, and linear models do not have to
-# hide behind the network: always run one beside it.
+# **What it shows:** models that see both modalities come out ahead of those that see one, and linear models
+# do not have to hide behind the network: always run one beside it.

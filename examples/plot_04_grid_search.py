@@ -2,9 +2,11 @@
 Search for hyper-parameters with whole sites
 ============================================
 
-Choose hyper-parameters by ``GridSearchCV`` without letting a hospital appear in training and validation at once.
+Choose hyper-parameters by ``GridSearchCV`` without letting a hospital appear in training and validation at
+once.
 
-The estimator is a scikit-learn estimator and the splitter a scikit-learn splitter, so nothing special is needed.
+The estimator is a scikit-learn estimator and the splitter a scikit-learn splitter, so nothing special is
+needed.
 """
 
 import matplotlib.pyplot as plt
@@ -22,8 +24,8 @@ X, y, site = cohort.X, cohort.y, cohort.site
 # The search
 # ----------
 #
-# ``groups`` reaches the splitter. With ``n_jobs`` the fits run side by side; what is sent to a worker are handles to the
-# bags, not the bags.
+# ``groups`` reaches the splitter. With ``n_jobs`` the fits run side by side; what is sent to a worker are
+# handles to the bags, not the bags.
 
 model = TTASurvivalEstimator(
     pathways=cohort.pathways,
@@ -44,8 +46,9 @@ print("best:", search.best_params_)
 # All candidates
 # --------------
 #
-# The best mean of several candidates is too good to be true: it was chosen because it is the largest. Report the result
-# of an outer loop (``sksurv_tta.evaluation.nested_cross_validate``) or of patients who took no part in the search.
+# The best mean of several candidates is too good to be true: it was chosen because it is the largest. Report
+# the result of an outer loop (``sksurv_tta.evaluation.nested_cross_validate``) or of patients who took no
+# part in the search.
 
 table = pd.DataFrame(search.cv_results_)
 names = [f"lr {row.param_lr:g}, {row.param_n_prototypes} prototypes" for row in table.itertuples()]
@@ -63,4 +66,5 @@ ax.set_xlabel("Harrell's concordance index on validation sites")
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 # %%
-# **What it shows:** the folds of one candidate spread as far as the candidates' means, so one split would have chosen by luck.
+# **What it shows:** the folds of one candidate spread as far as the candidates' means, so one split would
+# have chosen by luck.

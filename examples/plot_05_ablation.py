@@ -64,5 +64,6 @@ ax = plot_differences(result.paired("whole"))
 ax.figure
 
 # %%
-# **What it shows:** the differences are small and their intervals wide, and another simulated cohort gives them other signs:
-# an ablation needs several cohorts and several seeds (``compare(..., seeds=5)``) before it says anything.
+# **What it shows:** the differences are small and their intervals wide, and another simulated cohort gives
+# them other signs: an ablation needs several cohorts and several seeds (``compare(..., seeds=5)``) before it
+# says anything.

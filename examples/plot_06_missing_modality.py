@@ -4,8 +4,8 @@ Patients who lack a modality
 
 Train and predict with patients of whom some have no slide and some no expression.
 
-Nobody is left out and nothing is imputed: such a patient has no tokens of that modality, and every sum in the model
-runs over the tokens that are there.
+Nobody is left out and nothing is imputed: such a patient has no tokens of that modality, and every sum in
+the model runs over the tokens that are there.
 """
 
 import matplotlib.pyplot as plt
@@ -49,8 +49,8 @@ model = TTASurvivalEstimator(
 # Predict the same patients with less and less
 # --------------------------------------------
 #
-# The test patients who have both, then with their slides taken away, then with their expression taken away. A missing
-# slide is a missing cell, missing expression a row of missing genes.
+# The test patients who have both, then with their slides taken away, then with their expression taken away.
+# A missing slide is a missing cell, missing expression a row of missing genes.
 
 complete = test[(~no_slide & ~no_genes).to_numpy()[test]]
 both = X.iloc[complete]
@@ -74,5 +74,6 @@ ax.set_xlim(0.4, 1)
 ax.set_xlabel(f"concordance index, the same {len(complete)} patients")
 
 # %%
-# **What it shows:** one model serves all patients, and with a modality taken away it still ranks them better than chance.
-# The patients are too few to say more than that: the order of the three bars changes with the seed.
+# **What it shows:** one model serves all patients, and with a modality taken away it still ranks them better
+# than chance. The patients are too few to say more than that: the order of the three bars changes with the
+# seed.

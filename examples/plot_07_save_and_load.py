@@ -23,8 +23,8 @@ X, y = cohort.X, cohort.y
 # Train with checkpoints
 # ----------------------
 #
-# After every epoch a checkpoint is written. Were this process killed, the same ``fit`` would go on from the last one and
-# end with the same weights, bit by bit.
+# After every epoch a checkpoint is written. Were this process killed, the same ``fit`` would go on from the
+# last one and end with the same weights, bit by bit.
 
 model = TTASurvivalEstimator(
     pathways=cohort.pathways,
@@ -79,4 +79,5 @@ ax.set_ylabel("Predicted survival")
 ax.legend(frameon=False)
 
 # %%
-# **What it shows:** the survival functions of three new patients, predicted by the model that came from the file.
+# **What it shows:** the survival functions of three new patients, predicted by the model that came from the
+# file.

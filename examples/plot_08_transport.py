@@ -4,8 +4,8 @@ What the curriculum does
 
 Watch how much of a bag is assigned to prototypes while the transported mass grows.
 
-At the start of training only the tokens that fit a prototype well are used; the others go to a sink and have no say.
-The mass then rises until every token counts. This is the solver alone, on points in the plane.
+At the start of training only the tokens that fit a prototype well are used; the others go to a sink and have
+no say. The mass then rises until every token counts. This is the solver alone, on points in the plane.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,8 @@ near = [centre + 0.18 * rng.standard_normal((40, 2)) for centre in prototypes]
 tokens = np.concatenate([*near, rng.uniform(-1.6, 1.6, (60, 2))])
 
 # %%
-# Similarity of each token to each prototype, the cost of an assignment (Eq. 4 of the paper), and the plans for three
-# masses (Eq. 8).
+# Similarity of each token to each prototype, the cost of an assignment (Eq. 4 of the paper), and the plans
+# for three masses (Eq. 8).
 
 similarity = -torch.cdist(torch.tensor(tokens), torch.tensor(prototypes)) / 0.25
 cost = assignment_cost(similarity)
@@ -31,7 +31,8 @@ for mass, plan in zip(masses, plans, strict=True):
     print(f"mass {mass}: sum of the plan {plan.plan.sum():.4f}, {int(plan.n_iter)} iterations")
 
 # %%
-# Each point is a token: its size is the share of it that goes to a prototype, its colour the prototype that gets most.
+# Each point is a token: its size is the share of it that goes to a prototype, its colour the prototype that
+# gets most.
 
 figure, axes = plt.subplots(1, 4, figsize=(9, 2.5), layout="constrained", width_ratios=[1, 1, 1, 1.2])
 colours = np.array(["#0072B2", "#D55E00", "#009E73"])
@@ -52,5 +53,5 @@ axes[3].set_ylabel("mass")
 axes[3].set_ylim(0, 1.05)
 
 # %%
-# **What it shows:** with little mass only the tokens near a prototype take part; as the mass grows the stragglers are
-# drawn in, and at mass 1 every token has full weight.
+# **What it shows:** with little mass only the tokens near a prototype take part; as the mass grows the
+# stragglers are drawn in, and at mass 1 every token has full weight.
