@@ -60,8 +60,8 @@ def test_what_the_model_needs_is_asked_for(study, patients, model, run, tmp_path
     assert said.code == 2
     assert "fitted with slides: give --bags" in said.err
     said = run(*arguments, *new_data(study, patients, expression=None))
-    assert said.code == 1
-    assert "columns that the model was fitted with are missing" in said.err
+    assert said.code == 2
+    assert "fitted with genes: give --expression" in said.err
     said = run(*arguments, *new_data(study, patients), "--times", "300,1e9")
     assert said.code == 2
     assert "--times 1e+09: the model saw follow-up from 0 to " in said.err
