@@ -107,8 +107,8 @@ def test_a_place_that_cannot_take_the_model_is_found_out_before_training(study, 
     assert said.code == 2
     assert "is a folder; give the name of a file" in said.err
     said = run("fit", *study.options(), *network, "--out", study.outcomes / "model")
-    assert said.code == 1
-    assert f"error: {study.outcomes}: " in said.err
+    assert said.code == 2
+    assert f"error: {study.outcomes} is a file where a folder is needed" in said.err
     assert "Cohort(" not in said.err
 
 

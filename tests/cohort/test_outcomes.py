@@ -85,7 +85,7 @@ def test_events_that_are_neither_0_nor_1_are_refused_by_patient(study, value):
     study.clinical["death"] = study.clinical["death"].astype(object)
     study.clinical.loc[3, "death"] = value
     with pytest.raises(
-        CohortError, match=r"1 of 6 .* 'death' that is neither 0 nor 1: B-02.*must be turned into 0 and 1"
+        CohortError, match=r"1 of 6 .* 'death' that is neither 0 nor 1: B-02.*turned into 0 and 1"
     ):
         study.read()
 
