@@ -85,7 +85,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {"*": []}  # pages of the first level have no neighbours to show
 
 
 def _check_reference(app, env):
