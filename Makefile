@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint format clean
+.PHONY: demo test docs lint format clean
 
 $(VENV)/.installed: pyproject.toml constraints/cpu.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,10 @@ demo: $(VENV)/.installed  ## simulate a cohort in the real file formats and run 
 test: $(VENV)/.installed  ## run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
+docs: $(VENV)/.installed  ## build the documentation into docs/_build/html; examples are run, warnings are errors
+	$(BIN)/python -m pip install --quiet -c constraints/cpu.txt --group docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
 lint: $(VENV)/.installed  ## style, types, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,4 +34,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo_results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo_results docs/_build docs/api docs/auto_examples .pytest_cache .mypy_cache .ruff_cache

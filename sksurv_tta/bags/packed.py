@@ -181,12 +181,22 @@ class StoreSource(Source):
 
 
 def is_store(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder is a packed store."""
+    """Whether a folder is a packed store.
+
+    Parameters
+    ----------
+    path : path-like
+    """
     return Path(path, "store.json").is_file()
 
 
 def is_packed(path: str | os.PathLike[str]) -> bool:
-    """Whether a ``.npz`` file holds many patients (``X``, ``case_id``, ``case_ptr``) and not one slide."""
+    """Whether a ``.npz`` file holds many patients (``X``, ``case_id``, ``case_ptr``) and not one slide.
+
+    Parameters
+    ----------
+    path : path-like
+    """
     if Path(path).suffix.lower() != ".npz":
         return False
     guards.check_path(path)

@@ -25,6 +25,10 @@ def slide_id(path: str | os.PathLike[str]) -> str:
     """Name of a slide: the file's name without its suffix, and without that of the slide before it.
 
     Only known endings are taken off, so ``TCGA-XX-0001-01Z-00-DX1.uuid.svs.h5`` keeps its uuid.
+
+    Parameters
+    ----------
+    path : path-like
     """
     stem = Path(path).stem
     for suffix in SLIDE_SUFFIXES:

@@ -76,9 +76,13 @@ def check_writable(folder: Path) -> None:
 
     Raises
     ------
+    UsageError
+        If there is a file of this name.
     OSError
         If it cannot be made or written to.
     """
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file where a folder is needed; choose another --out.")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b" ")

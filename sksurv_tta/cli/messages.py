@@ -84,11 +84,13 @@ class Progress:
     """
 
     def __init__(self, unit: str, *, quiet: bool):
-        self._bar = tqdm(unit=f" {unit}", disable=quiet)
+        self._unit, self._quiet = unit, quiet
+        self._bar: tqdm | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Move the bar to ``done`` of ``total``."""
-        self._bar.total = total
+        if self._bar is None:  # not before: work that is refused at once shows no bar
+            self._bar = tqdm(unit=f" {self._unit}", total=total, disable=self._quiet)
         self._bar.update(done - self._bar.n)
         if done == total:
             self._bar.close()

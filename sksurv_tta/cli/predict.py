@@ -56,6 +56,10 @@ def _as_fitted(X: pd.DataFrame, estimator: Any) -> pd.DataFrame:
     fitted = [str(name) for name in estimator.feature_names_in_]
     if BAG_COLUMN in fitted and BAG_COLUMN not in X:
         raise UsageError("The model was fitted with slides: give --bags (a patient may lack slides).")
+    if X.columns.tolist() == [BAG_COLUMN] and fitted != [BAG_COLUMN]:
+        raise UsageError(
+            "The model was fitted with genes: give --expression (a patient may lack expression)."
+        )
     lacking = [name for name in fitted if name not in X]
     # With pathways the model needs a part of the genes only, and says itself which of them are not there.
     if lacking and not estimator.pathways:

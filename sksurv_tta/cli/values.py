@@ -6,6 +6,7 @@ import json
 import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -98,8 +99,12 @@ def setting(text: str) -> tuple[str, Any]:
     """NAME=VALUE with a parameter of the estimator; VALUE is JSON where it can be, and text otherwise."""
     name, separator, value = text.partition("=")
     known = [known for known in TTASurvivalEstimator().get_params() if known not in NOT_SETTABLE]
-    if not separator or name not in known:
-        raise ArgumentTypeError(f"{text!r} is not NAME=VALUE with a NAME out of {', '.join(sorted(known))}")
+    if not separator:
+        raise ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as max_epochs=50")
+    if name not in known:
+        close = get_close_matches(name, known, cutoff=0.5)
+        meant = f"; do you mean {' or '.join(close)}?" if close else "."
+        raise ArgumentTypeError(f"there is no parameter {name!r}{meant} There are {', '.join(sorted(known))}")
     try:
         return name, json.loads(PYTHON_WORDS.get(value, value))
     except json.JSONDecodeError:

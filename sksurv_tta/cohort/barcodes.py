@@ -23,6 +23,11 @@ TUMOUR_TYPES = ("01", "06", "02", "05", "03", "04", "07", "08", "09")
 def tcga_patient(barcode: str) -> str:
     """Patient of a barcode: its first 12 characters.
 
+    Parameters
+    ----------
+    barcode : str
+        Such as ``"TCGA-BH-A0B3"``, or longer.
+
     Raises
     ------
     CohortError
@@ -34,6 +39,11 @@ def tcga_patient(barcode: str) -> str:
 
 def tcga_site(barcode: str) -> str:
     """Tissue source site of a barcode: characters 6 and 7.
+
+    Parameters
+    ----------
+    barcode : str
+        Such as ``"TCGA-BH-A0B3"``, or longer.
 
     Raises
     ------

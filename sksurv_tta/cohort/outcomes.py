@@ -89,6 +89,9 @@ def read_outcomes(source: Source, columns: OutcomeColumns, findings: Findings) -
     by_barcode = columns.site == "tcga" and "tcga" not in header
     site_column = None if by_barcode else columns.site
     needed = [name for name in (columns.time, columns.flag, site_column) if name is not None]
+    if columns.time is not None and columns.time == columns.flag:
+        findings.problems.append(f"{columns.time!r} cannot be both the time and the event: name two columns.")
+        return None
     if not _has_columns(header, needed, findings) or id_column is None:
         return None
     slide_column = next((name for name in SLIDE_COLUMNS if name in header), None)
@@ -193,7 +196,7 @@ def _read_event(column: pd.Series, columns: OutcomeColumns, findings: Findings) 
     if wrong.any():
         findings.problems.append(
             f"{wrong.sum()} of {len(flag)} patients have a value in {column.name!r} that is neither 0 nor 1: "
-            f"{_cells(column, wrong)}."
+            f"{_cells(column, wrong)}. A column with two words must be turned into 0 and 1 first."
         )
         return flag == 1
     event = flag == (1 if columns.censored is None else 0)

@@ -99,7 +99,13 @@ class PredefinedFolds(BaseCrossValidator, BaseEstimator):
 def predefined_folds(
     labels: ArrayLike, *, patients: ArrayLike | None = None, on_shared_site: str = "raise"
 ) -> PredefinedFolds:
-    """Return a splitter from a fold column; see :class:`PredefinedFolds`."""
+    """Return a splitter from a fold column.
+
+    Parameters
+    ----------
+    labels, patients, on_shared_site
+        As for :class:`PredefinedFolds`.
+    """
     return PredefinedFolds(labels, patients=patients, on_shared_site=on_shared_site)
 
 

@@ -85,8 +85,8 @@ def test_a_full_disk_leaves_the_earlier_results(run, study, tmp_path, monkeypatc
 
 def test_results_cannot_go_where_a_file_is(run, study):
     said = run("evaluate", *study.options(), "--out", study.outcomes)
-    assert said.code == 1
-    assert f"error: {study.outcomes}: File exists." in said.err
+    assert said.code == 2
+    assert f"error: {study.outcomes} is a file where a folder is needed; choose another --out." in said.err
 
 
 def test_problems_of_the_files_are_all_listed(run, study, tmp_path):

@@ -60,8 +60,8 @@ def test_what_the_model_needs_is_asked_for(study, patients, model, run, tmp_path
     assert said.code == 2
     assert "fitted with slides: give --bags" in said.err
     said = run(*arguments, *new_data(study, patients, expression=None))
-    assert said.code == 1
-    assert "columns that the model was fitted with are missing" in said.err
+    assert said.code == 2
+    assert "fitted with genes: give --expression" in said.err
     said = run(*arguments, *new_data(study, patients), "--times", "300,1e9")
     assert said.code == 2
     assert "--times 1e+09: the model saw follow-up from 0 to " in said.err
@@ -107,8 +107,8 @@ def test_a_place_that_cannot_take_the_model_is_found_out_before_training(study, 
     assert said.code == 2
     assert "is a folder; give the name of a file" in said.err
     said = run("fit", *study.options(), *network, "--out", study.outcomes / "model")
-    assert said.code == 1
-    assert f"error: {study.outcomes}: " in said.err
+    assert said.code == 2
+    assert f"error: {study.outcomes} is a file where a folder is needed" in said.err
     assert "Cohort(" not in said.err
 
 

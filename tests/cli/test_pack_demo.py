@@ -22,7 +22,7 @@ def test_a_store_holds_the_same_features_and_serves_as_bags(study, run, tmp_path
     for one, other in zip(packed, files, strict=True):
         np.testing.assert_array_equal(one.read(), other.read())
 
-    said = run("pack", "--bags", study.bags, "--outcomes", study.outcomes, "--out", store, "--quiet")
+    said = run("pack", "--bags", study.bags, "--outcomes", study.outcomes, "--out", store)
     assert said.code == 1
     assert "exists already" in said.err
     assert "patients/s" not in said.err

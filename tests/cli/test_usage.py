@@ -50,9 +50,10 @@ def test_models_that_files_cannot_serve_are_not_offered():
     [
         ("--models", "", "no model is named"),
         ("--models", "tta,tta", "given more than once: tta"),
-        ("--set", "epochs=3", "not NAME=VALUE with a NAME out of agreement_weight, "),
-        ("--set", "max_epochs", "not NAME=VALUE"),
-        ("--set", "random_state=3", "not NAME=VALUE"),
+        ("--set", "epochs=3", "no parameter 'epochs'; do you mean max_epochs or "),
+        ("--set", "xyz=3", "no parameter 'xyz'. There are agreement_weight, "),
+        ("--set", "max_epochs", "'max_epochs' is not NAME=VALUE, such as max_epochs=50"),
+        ("--set", "random_state=3", "no parameter 'random_state'"),
         (
             "--set",
             "max_epochs=0",

@@ -84,8 +84,15 @@ def test_times_that_cannot_be_used_are_refused_by_patient(study, value):
 def test_events_that_are_neither_0_nor_1_are_refused_by_patient(study, value):
     study.clinical["death"] = study.clinical["death"].astype(object)
     study.clinical.loc[3, "death"] = value
-    with pytest.raises(CohortError, match=r"1 of 6 .* 'death' that is neither 0 nor 1: B-02"):
+    with pytest.raises(
+        CohortError, match=r"1 of 6 .* 'death' that is neither 0 nor 1: B-02.*turned into 0 and 1"
+    ):
         study.read()
+
+
+def test_one_column_cannot_be_time_and_event(study):
+    with pytest.raises(CohortError, match="'death' cannot be both the time and the event: name two columns"):
+        study.read(time="death", event="death")
 
 
 @pytest.mark.parametrize("kind", [int, float, bool, str])
