@@ -40,7 +40,7 @@ print(len(train), "patients to learn from,", len(test), "to be tested on")
 # Fit
 # ---
 #
-# The sizes are small, so that this runs in seconds; the defaults are the paper's.
+# The sizes are small, so that this runs in seconds.
 
 model = TTASurvivalEstimator(
     pathways=cohort.pathways,

@@ -31,6 +31,7 @@ def evaluate(cohort, options):
         *("--time", "dss_time_days", "--event", "dss_event", "--site", "tissue_source_site"),
         *("--folds", "fold", "--missing", "drop", "--models", options.models),
         *("--seeds", str(options.seeds), "--n-jobs", str(options.n_jobs)),
+        *(("--set", f"recipe={options.recipe}") if options.recipe else ()),
         *("--out", str(options.out / cohort)),
     ]
     print("sksurv-tta " + " ".join(arguments), flush=True)
@@ -58,6 +59,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cohorts", nargs="+", default=list(COHORTS))
     parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--recipe", help="recipe of the networks, such as paper; by default their own")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--n-jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
