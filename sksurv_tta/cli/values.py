@@ -14,7 +14,16 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sksurv_tta.estimators import TTASurvivalEstimator
 from sksurv_tta.evaluation import available_models
 
-__all__ = ["UsageError", "check_settings", "known_models", "models", "setting", "times", "whole_number"]
+__all__ = [
+    "UsageError",
+    "check_settings",
+    "known_models",
+    "models",
+    "names",
+    "setting",
+    "times",
+    "whole_number",
+]
 
 #: Parameters of the estimator that have an option of their own, or cannot be written on a command line.
 NOT_SETTABLE = ("callbacks", "pathways", "random_state", "verbose", "warm_start")
@@ -43,6 +52,14 @@ def models(text: str) -> list[str]:
     if repeated:
         raise ArgumentTypeError(f"given more than once: {', '.join(repeated)}")
     return names
+
+
+def names(text: str) -> list[str]:
+    """Comma-separated names, each given once."""
+    given = [name.strip() for name in text.split(",") if name.strip()]
+    if not given or len(set(given)) < len(given):
+        raise ArgumentTypeError(f"{text!r} names nothing, or something twice")
+    return given
 
 
 def times(text: str) -> list[float]:

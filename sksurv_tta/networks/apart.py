@@ -66,7 +66,7 @@ class AnchorRefiner(nn.Module):
 
     def refine(self, modality: int, tokens: Tensor) -> Tensor:
         """Refine one modality's ``(n_patients, K, token_dim)``: Eq. (16) and Eq. (17)."""
-        tokens = functional.normalize(self.to_anchor_space[modality](tokens).float(), dim=-1)
+        tokens = self.project(modality, tokens)
         if not self.refiner or self.anchors is None:
             return tokens
         anchor = self.anchors[modality].expand(tokens.shape[0], 1, -1)
@@ -74,6 +74,10 @@ class AnchorRefiner(nn.Module):
         for layer in self.refiner:
             tokens = layer(tokens)
         return tokens[:, :-1]  # the anchor's own row is dropped
+
+    def project(self, modality: int, tokens: Tensor) -> Tensor:
+        """Bring one modality's ``(n_patients, K, token_dim)`` to unit length in the space of the anchors."""
+        return functional.normalize(self.to_anchor_space[modality](tokens).float(), dim=-1)
 
     def contrast(self, refined: Tensor, present: Tensor) -> Tensor:
         """Contrast loss of ``(n_patients, n_modalities, K, dim)``: Eq. (18) and Eq. (19)."""
