@@ -41,6 +41,7 @@ OUT receives
   metrics.csv       per model, fold and seed: patients, events, comparable pairs,
                     concordance and other measures
   predictions.csv   out-of-fold risk of every patient (higher: earlier event)
+  modalities.csv    of networks: out-of-fold risk with and without each modality
   folds.csv         the fold in which each patient is tested; --folds takes it again
   fold_summary.csv  patients, events and sites of each fold
   fits.csv          seconds of each fit, and the penalty that was chosen
