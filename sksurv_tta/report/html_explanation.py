@@ -31,6 +31,9 @@ def explanation_text(comparison: Comparison) -> Markup:
         "approximated. Of a model with several seeds, the first is shown.",
         "Prototypes are numbered anew in every fit: number 3 of one fold has nothing to do with number 3 of "
         "another. So their use, and the pathways that go to them, are shown for the first fold only.",
+        "The effective number of prototypes is the exponential of the entropy of their mean weights: all of "
+        "them if they are used alike, near 1 where nearly every token goes to the same one. Maps of "
+        "prototypes then show little.",
     )
 
 
