@@ -25,6 +25,7 @@ _NAMES = {
     "contribution": "Contribution to the risk",
 }
 LIGHT_IS_HIGH, AROUND_ZERO = "cividis", "PuOr_r"
+EMPTY = "#DDDDDD"
 _LEGEND_COLUMNS = 8
 PAGE = 180 / 25.4  # inches: both columns of most journals
 
@@ -104,6 +105,8 @@ def plot_slide_values(
         raise ValueError(f"column {column!r} has no number for some patches: it was not computed")
     ax = axes_for(ax, height=_height(canvas))
     signed = column == "contribution" and not ranked
+    if signed and thumbnail is None:
+        ax.set_facecolor(EMPTY)  # or a patch that does nothing would look like no patch
     reach = float(np.abs(values).max()) or 1.0
     limits = (-reach, reach) if signed else (0.0, 1.0) if ranked else (values.min(), values.max())
     drawn = canvas.draw(

@@ -86,6 +86,8 @@ def test_contributions_have_zero_in_the_middle_and_ranks_go_from_0_to_1(slide):
     ax = plot_slide_values(slide, "contribution")
     assert ax.images[0].get_clim() == (-3, 3)
     assert ax.images[0].get_cmap().name == "PuOr_r"
+    nothing = to_rgba("#F7F7F7")  # what a patch without any contribution is drawn in
+    assert np.abs(np.subtract(ax.get_facecolor(), nothing)).max() > 0.09
     ranked = plot_slide_values(slide, "contribution", ranked=True)
     assert colour_at(ranked, 120, 50) == 0
     assert colour_at(ranked, 20, 50) == 1
