@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointMismatchError",
     "CohortError",
     "CohortWarning",
+    "ExplanationWarning",
     "FoldError",
     "ImbalancedFoldsWarning",
     "ModelFileError",
@@ -25,6 +26,7 @@ __all__ = [
     "PathwayWarning",
     "SksurvTTAError",
     "SksurvTTAWarning",
+    "SlideImageError",
     "TrainingDivergedError",
     "TrainingWarning",
     "listing",
@@ -97,6 +99,10 @@ class FoldError(SksurvTTAError, ValueError):
     """Folds cannot be made from, or do not fit, these patients and sites."""
 
 
+class SlideImageError(SksurvTTAError, ValueError):
+    """The image of a slide cannot be read; names the file."""
+
+
 class TrainingDivergedError(SksurvTTAError, FloatingPointError):
     """The loss or its gradient is not finite; the weights were not touched by it.
 
@@ -153,3 +159,7 @@ class ImbalancedFoldsWarning(SksurvTTAWarning):
 
 class TrainingWarning(SksurvTTAWarning):
     """Training went on, but in a way that the user may want to change."""
+
+
+class ExplanationWarning(SksurvTTAWarning):
+    """An explanation holds, but less exactly or for fewer patches than one would think."""

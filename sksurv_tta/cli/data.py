@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from sksurv_tta.cli.messages import note
 from sksurv_tta.cli.values import UsageError
-from sksurv_tta.cohort import Cohort, read_cohort
-from sksurv_tta.exceptions import OutcomeError
+from sksurv_tta.cohort import BAG_COLUMN, Cohort, read_cohort
+from sksurv_tta.exceptions import CohortError, OutcomeError, listing
 from sksurv_tta.pathways import align_pathways, read_gmt
 
-__all__ = ["check_writable", "read_data", "read_pathways"]
+__all__ = ["as_fitted", "check_writable", "read_data", "read_pathways"]
 
 
 def read_data(options: argparse.Namespace) -> Cohort:
@@ -86,3 +89,36 @@ def check_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b" ")
+
+
+def as_fitted(X: pd.DataFrame, estimator: Any) -> pd.DataFrame:
+    """The columns that the model was fitted with, by name; further genes are of no use to it.
+
+    Parameters
+    ----------
+    X : DataFrame
+    estimator : estimator
+        Fitted.
+
+    Raises
+    ------
+    UsageError
+        If there are no slides, or no expression, although the model was fitted with some.
+    CohortError
+        If genes of the model are missing.
+    """
+    fitted = [str(name) for name in estimator.feature_names_in_]
+    if BAG_COLUMN in fitted and BAG_COLUMN not in X:
+        raise UsageError("The model was fitted with slides: give --bags (a patient may lack slides).")
+    if X.columns.tolist() == [BAG_COLUMN] and fitted != [BAG_COLUMN]:
+        raise UsageError(
+            "The model was fitted with genes: give --expression (a patient may lack expression)."
+        )
+    lacking = [name for name in fitted if name not in X]
+    # With pathways the model needs a part of the genes only, and says itself which of them are not there.
+    if lacking and not estimator.pathways:
+        raise CohortError(
+            f"{len(lacking)} of {len(fitted)} columns that the model was fitted with are not in these data: "
+            f"{listing(lacking)}."
+        )
+    return X[[name for name in fitted if name in X]]

@@ -4,6 +4,8 @@ __all__ = [
     "DEMO",
     "EVALUATE",
     "EVALUATE_OUT",
+    "EXPLAIN",
+    "EXPLAIN_OUT",
     "FIT",
     "FIT_EXAMPLE",
     "PACK",
@@ -43,6 +45,7 @@ OUT receives
   metrics.csv       per model, fold and seed: patients, events, comparable pairs,
                     concordance and other measures
   predictions.csv   out-of-fold risk of every patient (higher: earlier event)
+  modalities.csv    of networks: out-of-fold risk with and without each modality
   folds.csv         the fold in which each patient is tested; --folds takes it again
   fold_summary.csv  patients, events and sites of each fold
   fits.csv          seconds of each fit, and the penalty that was chosen
@@ -91,3 +94,31 @@ Writes a simulated cohort to OUT/data (TRIDENT .h5 features, expression and clin
 a GMT file), then runs 'evaluate' on these files into OUT/results and prints the command.
 In the simulation, histology and genes each know something that the other does not. Takes
 one to three minutes."""
+
+EXPLAIN = """\
+Writes which prototypes patches and pathways belong to, how much each modality moves the
+risk, and which patches and pathways the risk comes from. Explain patients on whom the
+model was not fitted."""
+
+EXPLAIN_OUT = """\
+OUT receives (with --format parquet as .parquet)
+  modalities.csv    per patient and modality: risk with and without it
+  usage.csv         per patient, modality and prototype: share of tokens, mean weights
+  cohort_usage.csv  the same on average over patients
+  pathways.csv      per patient and pathway: first prototype, its weight, contribution
+  pathway_prototypes.csv
+                    per patient, pathway and prototype: weights by similarity (softmax),
+                    by transport and mixed, and the rank
+  anchors.csv       distances of prototype tokens to the anchors before and after APART
+  completeness.csv  how exactly the contributions add up to the risk
+  instances/        per patient: slide, place, first prototype, its weight, transported
+                    share and contribution of every patch
+  assignments/      with --assignments, per patient: all weights of all tokens
+  geojson/          with --geojson, per slide: squares in pixels of full resolution;
+                    open the image in QuPath and drop the file on it
+  figures/          with --figures, as SVG and PNG
+
+example:
+  sksurv-tta explain --model model.safetensors --bags new_features/ \\
+      --expression new_rna.csv --outcomes patients.csv --geojson --figures \\
+      --images slides/ --out explained/"""

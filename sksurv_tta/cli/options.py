@@ -7,7 +7,18 @@ from typing import Any
 
 from sksurv_tta.cli.values import setting, whole_number
 
-__all__ = ["add_bags", "add_outcome", "add_patients", "add_profiles", "add_quiet", "add_seed", "add_settings"]
+__all__ = [
+    "add_attribution",
+    "add_bags",
+    "add_explanation_parts",
+    "add_out",
+    "add_outcome",
+    "add_patients",
+    "add_profiles",
+    "add_quiet",
+    "add_seed",
+    "add_settings",
+]
 
 MISSING_HELP = (
     "patients without slides or without expression: 'error' refuses and lists them; 'allow' keeps them (the "
@@ -106,3 +117,50 @@ def add_quiet(group: Any) -> None:
 def add_out(group: Any, metavar: str, help: str, **more: Any) -> None:
     """--out."""
     group.add_argument("--out", type=Path, metavar=metavar, help=help, **more)
+
+
+def add_attribution(group: Any) -> None:
+    """--attribution, --baseline and --steps."""
+    group.add_argument(
+        "--attribution",
+        choices=["integrated", "gradient", "none"],
+        default="integrated",
+        help="integrated gradients, which add up; one gradient, which is faster; or none "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--baseline",
+        choices=["average", "zero"],
+        default="average",
+        help="what patches are compared with: the average of the patient's own patches, or features of zero; "
+        "pathways are always compared with the average training patient (default: %(default)s)",
+    )
+    group.add_argument(
+        "--steps",
+        type=whole_number(at_least=1),
+        default=8,
+        metavar="N",
+        help="points of the integral; completeness.csv says whether they are enough (default: %(default)s)",
+    )
+
+
+def add_explanation_parts(group: Any) -> None:
+    """--format, --assignments, --geojson, --figures and --images."""
+    group.add_argument(
+        "--format", choices=["csv", "parquet"], default="csv", help="of the tables (default: %(default)s)"
+    )
+    group.add_argument(
+        "--assignments", action="store_true", help="also write the weight of every patch in every prototype"
+    )
+    group.add_argument(
+        "--geojson",
+        action="store_true",
+        help="also write each slide's patches for QuPath, with their numbers",
+    )
+    group.add_argument("--figures", action="store_true", help="also draw figures, and maps of every slide")
+    group.add_argument(
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="images of the slides, named like the slides (.svs, .tif, .ndpi, ...), to draw the maps on",
+    )

@@ -11,10 +11,11 @@ from sksurv_tta import __version__
 from sksurv_tta.cli import help_texts, options
 from sksurv_tta.cli.demo import run_demo
 from sksurv_tta.cli.evaluate import run_evaluate
+from sksurv_tta.cli.explain import run_explain
 from sksurv_tta.cli.fit import run_fit
 from sksurv_tta.cli.pack import run_pack
 from sksurv_tta.cli.predict import run_predict
-from sksurv_tta.cli.values import models, times, whole_number
+from sksurv_tta.cli.values import models, names, times, whole_number
 
 __all__ = ["build_parser"]
 
@@ -30,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sksurv-tta {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_evaluate, _add_fit, _add_predict, _add_pack):
+    for add in (_add_demo, _add_evaluate, _add_fit, _add_predict, _add_explain, _add_pack):
         add(commands)
     return parser
 
@@ -168,6 +169,31 @@ def _add_predict(commands: Any) -> None:
         "--times", type=times, metavar="TIMES", help="comma-separated, in the unit of the model's --time"
     )
     options.add_out(output, "CSV", "file for the predictions; an existing one is replaced", required=True)
+
+
+def _add_explain(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "explain",
+        run_explain,
+        "show what the risks of patients are made of, with a saved model",
+        description=help_texts.EXPLAIN,
+        epilog=help_texts.EXPLAIN_OUT,
+    )
+    parser.set_defaults(interrupted="interrupted. Files of finished patients are in {out}.")
+    parser.add_argument("--model", type=Path, required=True, metavar="MODEL", help="file written by 'fit'")
+    data = parser.add_argument_group("data")
+    options.add_bags(data)
+    options.add_profiles(data, pathways=False)
+    options.add_patients(data, missing="allow", what="to explain")
+    data.add_argument(
+        "--patients", type=names, metavar="IDS", help="comma-separated: explain these only (default: all)"
+    )
+    options.add_attribution(parser.add_argument_group("contributions to the risk"))
+    output = parser.add_argument_group("output")
+    options.add_explanation_parts(output)
+    options.add_out(output, "FOLDER", "folder for the results, made if it does not exist", required=True)
+    options.add_quiet(output)
 
 
 def _add_pack(commands: Any) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sksurv_tta.cli.data import check_writable, read_data
+from sksurv_tta.cli.data import as_fitted, check_writable, read_data
 from sksurv_tta.cli.messages import say
 from sksurv_tta.cli.values import UsageError
-from sksurv_tta.cohort import BAG_COLUMN
 from sksurv_tta.estimators import load_model
-from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.report import write_csv
 
 __all__ = ["run_predict"]
@@ -33,7 +31,7 @@ def run_predict(options: argparse.Namespace) -> None:
         raise UsageError(f"--out {options.out} is a folder; give the name of a CSV file.")
     check_writable(options.out.parent)
     cohort = read_data(options)
-    X = _as_fitted(cohort.X, estimator)
+    X = as_fitted(cohort.X, estimator)
     table = pd.DataFrame({"id": cohort.ids, "risk": estimator.predict(X)})
     if times:
         functions = estimator.predict_survival_function(X)
@@ -49,22 +47,3 @@ def _check_times(times: Sequence[float], estimator: Any) -> Sequence[float]:
     if beyond:
         raise UsageError(f"--times {', '.join(beyond)}: the model saw follow-up from 0 to {last:g} only.")
     return times
-
-
-def _as_fitted(X: pd.DataFrame, estimator: Any) -> pd.DataFrame:
-    """The columns that the model was fitted with, by name; further genes are of no use to it."""
-    fitted = [str(name) for name in estimator.feature_names_in_]
-    if BAG_COLUMN in fitted and BAG_COLUMN not in X:
-        raise UsageError("The model was fitted with slides: give --bags (a patient may lack slides).")
-    if X.columns.tolist() == [BAG_COLUMN] and fitted != [BAG_COLUMN]:
-        raise UsageError(
-            "The model was fitted with genes: give --expression (a patient may lack expression)."
-        )
-    lacking = [name for name in fitted if name not in X]
-    # With pathways the model needs a part of the genes only, and says itself which of them are not there.
-    if lacking and not estimator.pathways:
-        raise CohortError(
-            f"{len(lacking)} of {len(fitted)} columns that the model was fitted with are not in these data: "
-            f"{listing(lacking)}."
-        )
-    return X[[name for name in fitted if name in X]]

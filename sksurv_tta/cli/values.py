@@ -23,6 +23,7 @@ __all__ = [
     "check_settings",
     "known_models",
     "models",
+    "names",
     "setting",
     "times",
     "whole_number",
@@ -67,6 +68,14 @@ def models(text: str) -> list[str]:
     if repeated:
         raise ArgumentTypeError(f"given more than once: {', '.join(repeated)}")
     return names
+
+
+def names(text: str) -> list[str]:
+    """Comma-separated names, each given once."""
+    given = [name.strip() for name in text.split(",") if name.strip()]
+    if not given or len(set(given)) < len(given):
+        raise ArgumentTypeError(f"{text!r} names nothing, or something twice")
+    return given
 
 
 def times(text: str) -> list[float]:

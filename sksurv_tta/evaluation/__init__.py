@@ -1,4 +1,4 @@
-"""Comparison of survival models: honest folds, metrics with reasons, intervals, ready-made models."""
+"""Comparison of survival models, and why a fitted network predicts what it does."""
 
 from sksurv_tta.evaluation.baselines import (
     available_models,
@@ -9,6 +9,18 @@ from sksurv_tta.evaluation.baselines import (
 from sksurv_tta.evaluation.calibration import calibration_error, calibration_slope, calibration_table
 from sksurv_tta.evaluation.compare import compare
 from sksurv_tta.evaluation.comparison import Comparison
+from sksurv_tta.evaluation.explain import (
+    PROTOTYPE_COLOURS,
+    Explanation,
+    PatientExplanation,
+    as_geojson,
+    explain,
+    explain_patients,
+    prototype_colour,
+    prototypes_in_plane,
+    slides_with_squares,
+    tokens_in_plane,
+)
 from sksurv_tta.evaluation.features import ModalityFeatures, standardise_and_clip
 from sksurv_tta.evaluation.fusion import LateFusion
 from sksurv_tta.evaluation.intervals import noise_floor
@@ -25,15 +37,19 @@ from sksurv_tta.evaluation.pooling import BagPooling
 from sksurv_tta.evaluation.risk_groups import RiskGroups, hazard_ratio, log_rank, survival_curves
 
 __all__ = [
+    "PROTOTYPE_COLOURS",
     "BagPooling",
     "Comparison",
     "ElasticNetCox",
+    "Explanation",
     "InnerFolds",
     "LateFusion",
     "MetricValue",
     "ModalityFeatures",
+    "PatientExplanation",
     "RidgeCox",
     "RiskGroups",
+    "as_geojson",
     "available_models",
     "brier_integrated",
     "calibration_error",
@@ -43,14 +59,20 @@ __all__ = [
     "concordance_index",
     "concordance_index_uno",
     "dynamic_auc",
+    "explain",
+    "explain_patients",
     "get_model",
     "hazard_ratio",
     "log_rank",
     "model_inputs",
     "nested_cross_validate",
     "noise_floor",
+    "prototype_colour",
+    "prototypes_in_plane",
     "ridge_cox",
     "site_preserved_search",
+    "slides_with_squares",
     "standardise_and_clip",
     "survival_curves",
+    "tokens_in_plane",
 ]

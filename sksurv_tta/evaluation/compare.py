@@ -20,6 +20,7 @@ from sksurv_tta.evaluation.comparison import Comparison
 from sksurv_tta.evaluation.fitting import random_state_parameters
 from sksurv_tta.evaluation.folds import Split, check_disjoint, fold_table, resolve_folds
 from sksurv_tta.evaluation.outcomes import outcome_fields
+from sksurv_tta.evaluation.records import explanation_tables, rows_of
 from sksurv_tta.evaluation.scoring import brier_of_record, check_metrics, metrics_of_record, prediction_times
 from sksurv_tta.evaluation.tasks import AS_GIVEN, QUANTILES, Task, run_task
 from sksurv_tta.exceptions import CohortError, FoldError
@@ -140,7 +141,8 @@ def compare(
         predictions=_prediction_table(records, splits, y, ids, sites, chosen_times),
         folds=fold_table(splits, y=y, sites=sites),
         fits=_fit_table(records),
-        histories=_history_table(records),
+        histories=rows_of(records, "history"),
+        explanations=explanation_tables(records),
         splits=splits,
         y=y,
         n_resamples=n_resamples,
@@ -293,12 +295,3 @@ def _fit_table(records: Sequence[dict]) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows)
     return table.astype({"fit_seconds": float, "predict_seconds": float})
-
-
-def _history_table(records: Sequence[dict]) -> pd.DataFrame:
-    rows = [
-        {**{key: record[key] for key in ("model", "seed", "fold")}, **epoch}
-        for record in records
-        for epoch in record.get("history") or ()  # a record of an earlier version has none
-    ]
-    return pd.DataFrame(rows, columns=None if rows else ["model", "seed", "fold", "epoch"])

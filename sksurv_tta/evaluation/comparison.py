@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -48,6 +48,12 @@ class Comparison:
     histories : DataFrame
         Of networks: one row for each fit and epoch with model, seed, fold, epoch and what ``history_`` of
         the estimator holds, such as every part of the loss. Empty without networks.
+    explanations : dict of str to DataFrame
+        What explains the risks of networks with prototypes, of patients that the explained fit has not
+        seen; each row begins with model, seed and fold. ``modalities``: patient, modality, present, risk,
+        risk_without, change, share. ``usage``: modality, prototype, n_patients, share, share_sd, softmax,
+        transported, mixed. ``pathway_prototypes``: pathway, prototype, softmax, transported, mixed. The
+        prototypes of two fits have nothing to do with each other. Empty tables without such networks.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Comparison:
         n_resamples: int,
         random_state: int,
         histories: pd.DataFrame | None = None,
+        explanations: Mapping[str, pd.DataFrame] | None = None,
     ):
         self.table = table
         self.predictions = predictions
@@ -69,6 +76,7 @@ class Comparison:
         self.fits = fits
         self.splits = list(splits)
         self.histories = pd.DataFrame() if histories is None else histories
+        self.explanations = dict(explanations or {})
         self._paired: dict[str, pd.DataFrame] = {}
         self._y = y
         self._n_resamples = n_resamples

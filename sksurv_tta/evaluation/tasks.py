@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from sksurv_tta.evaluation.cache import read_record, write_record
+from sksurv_tta.evaluation.explain.unseen import explain_unseen
 from sksurv_tta.evaluation.fitting import predicted_risk, site_parameters, survival_at
 
 __all__ = ["AS_GIVEN", "QUANTILES", "Task", "run_task"]
@@ -131,6 +132,7 @@ def _fitted(task: Task, X: Any, y: NDArray, sites: NDArray | None, times: NDArra
         "predict_seconds": predicted - fitted,
         "chosen": _chosen(estimator),
         "history": _history(estimator),
+        "explanation": explain_unseen(estimator, X_test),
         "error": "",
     }
 

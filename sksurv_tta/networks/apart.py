@@ -64,11 +64,8 @@ class AnchorRefiner(nn.Module):
 
         All modalities go through the refiner at once: it is one, and each has its own anchor.
         """
-        projected = [
-            project(tokens)
-            for project, tokens in zip(self.to_anchor_space, prototype_tokens.unbind(1), strict=True)
-        ]
-        tokens = functional.normalize(torch.stack(projected, dim=1).float(), dim=-1)
+        projected = [self.project(m, tokens) for m, tokens in enumerate(prototype_tokens.unbind(1))]
+        tokens = torch.stack(projected, dim=1)
         if not self.refiner or self.anchors is None:
             return tokens
         n_patients, n_modalities, n_prototypes, dim = tokens.shape
@@ -79,6 +76,10 @@ class AnchorRefiner(nn.Module):
             sets = layer(sets)
         # The anchor's own row is dropped.
         return sets.view(n_patients, n_modalities, n_prototypes + 1, dim)[:, :, :-1]
+
+    def project(self, modality: int, tokens: Tensor) -> Tensor:
+        """Bring one modality's ``(n_patients, K, token_dim)`` to unit length in the space of the anchors."""
+        return functional.normalize(self.to_anchor_space[modality](tokens).float(), dim=-1)
 
     def contrast(self, refined: Tensor, present: Tensor) -> Tensor:
         """Contrast loss of ``(n_patients, n_modalities, K, dim)``: Eq. (18) and Eq. (19)."""

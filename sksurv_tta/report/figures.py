@@ -22,10 +22,12 @@ from sksurv_tta.plotting import (
     plot_fold_values,
     plot_folds,
     plot_learning_curves,
+    plot_modality_changes,
+    plot_prototype_usage,
     plot_survival_curves,
 )
 from sksurv_tta.report.html_tables import interval, number
-from sksurv_tta.report.parts import calibrations_of, history_of, risk_groups_of
+from sksurv_tta.report.parts import calibrations_of, explanation_of, history_of, risk_groups_of
 from sksurv_tta.training.files import write_atomically
 
 __all__ = ["Drawing", "all_drawings", "write_figures"]
@@ -99,7 +101,7 @@ def write_figures(drawings: list[Drawing], directory: Path) -> None:
 
 
 #: Beginnings of the names of figures of which there is one for each model.
-_OF_MODELS = ("kaplan_meier_", "calibration_", "learning_")
+_OF_MODELS = ("kaplan_meier_", "calibration_", "modalities_", "usage_", "learning_")
 
 
 def _is_ours(stem: str) -> bool:
@@ -207,6 +209,7 @@ def _of_model(comparison: Comparison, model: str, name: str, time_label: str) ->
             f"Calibration of {model}; the values are in the table.",
             plot_calibration(tables),
         )
+    yield from _explanation(comparison, model, name)
     history = history_of(comparison, model)
     if not history.empty:
         n_fits = len(history[["seed", "fold"]].drop_duplicates())
@@ -217,6 +220,28 @@ def _of_model(comparison: Comparison, model: str, name: str, time_label: str) ->
             f"Every part of the loss of {model} over {int(history['epoch'].max())} epochs.",
             plot_learning_curves(history)[0],
         )
+
+
+def _explanation(comparison: Comparison, model: str, name: str) -> Iterator[Drawing]:
+    tables = explanation_of(comparison, model)
+    if not tables:
+        return
+    if tables["modalities"]["change"].notna().any():
+        yield Drawing(
+            "explanation",
+            f"modalities_{name}",
+            f"{model}: by how much each modality moves the risk of a test patient; lines at the medians.",
+            "The values are in the table of modalities.",
+            plot_modality_changes(tables["modalities"]),
+        )
+    yield Drawing(
+        "explanation",
+        f"usage_{name}",
+        f"{model}: mean weight of a token in each prototype (test patients of the first fold); the dotted "
+        "line is equal use.",
+        "The highest are in the table of prototypes.",
+        plot_prototype_usage(tables["usage"])[0],
+    )
 
 
 def _survival(groups: RiskGroups, model: str, name: str, time_label: str) -> Drawing:

@@ -31,7 +31,8 @@ def write_results(
     of each patient, ``metrics.csv`` one row per model, fold and seed, ``summary.csv`` means with sd and
     intervals, ``paired.csv`` differences to the first model, ``noise_floor.csv`` the spread of random
     scores, ``fold_summary.csv`` the sizes of the folds, ``fits.csv`` the seconds of each fit, ``run.json``
-    what was run and ``summary.txt`` the gist.
+    what was run and ``summary.txt`` the gist. With networks that have prototypes, ``modalities.csv`` holds
+    the risk of every test patient with and without each modality.
 
     Parameters
     ----------
@@ -63,6 +64,9 @@ def write_results(
         # Whether a fit was taken over says something of the run that wrote the file, not of the fit.
         "fits": comparison.fits.drop(columns="from_cache"),
     }
+    modalities = comparison.explanations.get("modalities")
+    if modalities is not None and len(modalities):
+        tables["modalities"] = modalities.rename(columns={"patient": "id"})
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
     write_text(json.dumps(description.as_dict(), indent=2) + "\n", folder / "run.json")

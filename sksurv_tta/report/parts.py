@@ -7,7 +7,7 @@ import pandas as pd
 
 from sksurv_tta.evaluation import Comparison, RiskGroups
 
-__all__ = ["calibrations_of", "history_of", "risk_groups_of"]
+__all__ = ["calibrations_of", "explanation_of", "history_of", "risk_groups_of"]
 
 
 def risk_groups_of(comparison: Comparison, model: str) -> RiskGroups | str:
@@ -60,3 +60,24 @@ def history_of(comparison: Comparison, model: str) -> pd.DataFrame:
     if histories.empty:
         return histories
     return histories[histories["model"] == model].dropna(axis="columns", how="all")
+
+
+def explanation_of(comparison: Comparison, model: str) -> dict[str, pd.DataFrame]:
+    """What explains the risks of test patients by a model (its first seed); empty without prototypes.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    model : str
+
+    Returns
+    -------
+    dict of str to DataFrame
+        modalities of the patients of all folds; usage and pathway_prototypes of the first fold.
+    """
+    found = {}
+    for name, table in comparison.explanations.items():
+        own = table[table["model"] == model]
+        own = own[own["seed"] == own["seed"].iloc[0]] if len(own) else own
+        found[name] = own if name == "modalities" else own[own["fold"] == own["fold"].min()]
+    return found if found and len(found["modalities"]) else {}

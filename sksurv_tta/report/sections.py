@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sksurv_tta.cohort import Cohort
 from sksurv_tta.evaluation import Comparison
 from sksurv_tta.report.html_cohort import cohort_section, fold_report, fold_table
+from sksurv_tta.report.html_explanation import explanation, explanation_text
 from sksurv_tta.report.html_models import calibration, calibration_text, group_text, groups, learning
 from sksurv_tta.report.html_results import by_fold, differences, measures, noise
 from sksurv_tta.report.markup import Markup, join
@@ -52,6 +53,12 @@ def all_sections(comparison: Comparison, cohort: Cohort, description: RunDescrip
         Section("noise", "What chance would give", noise(comparison)),
         Section("groups", "Risk groups", group_text(), groups(comparison)),
         Section("calibration", "Calibration", calibration_text(comparison), calibration(comparison)),
+        Section(
+            "explanation",
+            "What the networks look at",
+            explanation_text(comparison),
+            explanation(comparison) if explanation_text(comparison) else None,
+        ),
         Section("learning", "Learning curves", learning(comparison)),
         Section("run", "What was run", what_was_run(comparison, description)),
         Section("reading", "How to read this", reading_guide()),

@@ -8,7 +8,7 @@ import pytest
 from sksurv_tta.cli import main
 from sksurv_tta.datasets import make_cohort, write_cohort
 
-SMALL = {"token_dim": 8, "prototype_dim": 8, "n_prototypes": 2, "n_heads": 1, "max_epochs": 1}
+SMALL = {"token_dim": 8, "prototype_dim": 8, "n_prototypes": 2, "n_heads": 1, "max_epochs": 1, "n_members": 2}
 
 
 SETTINGS = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]

@@ -20,6 +20,7 @@ def test_every_file_is_there_with_its_columns(evaluated):
         "fold_summary.csv",
         "folds.csv",
         "metrics.csv",
+        "modalities.csv",
         "noise_floor.csv",
         "paired.csv",
         "predictions.csv",

@@ -10,7 +10,7 @@ from sksurv_tta.estimators import TTASurvivalEstimator
 from sksurv_tta.evaluation import available_models
 
 
-@pytest.mark.parametrize("command", ["evaluate", "fit", "predict", "pack"])
+@pytest.mark.parametrize("command", ["evaluate", "fit", "predict", "explain", "pack"])
 def test_help_shows_an_example_and_fits_the_screen(run, command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "90")
     shown = run(command, "--help")

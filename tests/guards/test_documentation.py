@@ -106,6 +106,7 @@ def python_blocks(path):
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((DOCS / "user_guide").glob("*.md"))]
 #: A network that learns nothing in no time: pages are run for their calls, not for their results.
 TINY = {
+    "n_members": 2,
     "token_dim": 4, "prototype_dim": 4, "n_prototypes": 2, "n_heads": 1, "batch_size": 64, "max_epochs": 1,
     "n_time_bins": 2,
 }  # fmt: skip
