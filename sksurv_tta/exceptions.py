@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from sklearn.exceptions import ConvergenceWarning
+
 __all__ = [
     "BagFileError",
     "CheckpointInUseError",
@@ -18,6 +20,7 @@ __all__ = [
     "CohortWarning",
     "FoldError",
     "ImbalancedFoldsWarning",
+    "InsufficientMemoryError",
     "ModelFileError",
     "NonFiniteCostError",
     "OutcomeError",
@@ -27,6 +30,7 @@ __all__ = [
     "SksurvTTAWarning",
     "TrainingDivergedError",
     "TrainingWarning",
+    "TransportWarning",
     "listing",
 ]
 
@@ -119,6 +123,10 @@ class TrainingDivergedError(SksurvTTAError, FloatingPointError):
         return partial(type(self), epoch=self.epoch, step=self.step, parts=self.parts), self.args
 
 
+class InsufficientMemoryError(SksurvTTAError, MemoryError):
+    """Memory ran out even in the smallest pieces; says how large they are and what would help."""
+
+
 class NonFiniteCostError(SksurvTTAError, ValueError):
     """The cost of a real token is NaN or infinite, so there is nothing to transport."""
 
@@ -153,3 +161,7 @@ class ImbalancedFoldsWarning(SksurvTTAWarning):
 
 class TrainingWarning(SksurvTTAWarning):
     """Training went on, but in a way that the user may want to change."""
+
+
+class TransportWarning(TrainingWarning, ConvergenceWarning):
+    """Transport plans did not reach their tolerance; says how many and how far off."""

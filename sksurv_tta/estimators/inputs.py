@@ -150,7 +150,7 @@ def read_patients(schema: InputSchema, X: Any, outcome: Outcome | None = None) -
         profiles = np.where(has_profile[:, None], np.clip(standardised, -CLIP, CLIP), 0.0)
     else:
         profiles, has_profile = None, np.zeros(len(X), dtype=bool)
-    patients = PatientDataset(bags, schema.bag_widths, profiles, has_profile, outcome)
+    patients = PatientDataset(bags, schema.bag_widths, profiles, has_profile, outcome, names=X.index)
     nothing = np.flatnonzero(~patients.present.numpy().any(axis=1))
     if len(nothing):
         raise CohortError(
