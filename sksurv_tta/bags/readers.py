@@ -30,6 +30,7 @@ import numpy as np
 
 from sksurv_tta.bags import guards
 from sksurv_tta.bags.hdf5_attributes import attribute, positive_number
+from sksurv_tta.bags.hdf5_guards import check_hdf5_dataset
 from sksurv_tta.bags.numpy_files import StoredArray, npz_members, stored_npy, stored_npz_member
 from sksurv_tta.exceptions import listing
 
@@ -114,12 +115,12 @@ def _open_hdf5(path: str, key: str | None) -> Iterator[_Contents]:
     # "best-effort": many network file systems have no locks, and nobody writes to a file read here
     with h5py.File(path, "r", locking="best-effort") as file:
         names = sorted(file)
-        features = guards.check_hdf5_dataset(file, _feature_name(names, key, path), path)
+        features = check_hdf5_dataset(file, _feature_name(names, key, path), path)
         alias = _pick(names, COORDINATE_NAMES)
         if alias is None:
             yield _Contents(_hdf5_array(features), encoder=attribute(features, "encoder"))
             return
-        coordinates = guards.check_hdf5_dataset(file, alias, path, kinds="iuf")
+        coordinates = check_hdf5_dataset(file, alias, path, kinds="iuf")
         yield _Contents(
             _hdf5_array(features),
             _hdf5_array(coordinates),
