@@ -191,6 +191,7 @@ def _torch_array(value: Any, path: str) -> StoredArray:
 def _open_torch(path: str, key: str | None) -> Iterator[_Contents]:
     import torch
 
+    guards.check_declared_bytes(path, (os.path.getsize(path),), 1)
     in_zip = zipfile.is_zipfile(path)
     if in_zip:
         guards.check_zip_stored(path)

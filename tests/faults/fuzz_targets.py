@@ -208,14 +208,15 @@ def _judge_table(found, written, columns, good):
         for gene, value in found.X.iloc[row].items():
             if np.isnan(value):
                 continue
-            if _number(genes.get(gene)) != value:
+            if not np.isclose(np.mean([float(cell) for cell in genes.get(gene, ())]), value, rtol=1e-14):
                 return f"wrong: {gene} {value} of {patient!r}, {genes.get(gene)!r} in the table"
     return "altered"
 
 
 def _cells(path):
-    """Cells by row name and column name, read in the plainest way; the first of equal names counts."""
-    lines = path.read_bytes().decode("utf-8-sig").splitlines(keepends=True)
+    """Lists of cells by row name and column name, read in the plainest way."""
+    text = path.read_bytes().decode("utf-8-sig")
+    lines = list(io.StringIO(text, newline=""))
     while lines and lines[0].startswith("#"):
         lines.pop(0)
     separator = max(",\t;", key=lines[0].count)
@@ -223,15 +224,18 @@ def _cells(path):
     header = [name.strip() for name in header]
     header = ["", *header] if rows and len(rows[0]) == len(header) + 1 else header
     cells = {}
-    for row in rows:
-        if row:
-            cells.setdefault(row[0].strip(), dict(zip(header[::-1], row[: len(header)][::-1], strict=False)))
+    for row in filter(None, rows):
+        own = cells.setdefault(row[0].strip(), {})
+        if not own:  # the first row of a patient counts
+            for name, cell in zip(header, row, strict=False):
+                own.setdefault(name, []).append(cell)
     return cells
 
 
-def _number(text):
+def _number(cells):
     words = {"True": 1.0, "False": 0.0}
-    return None if text is None else words[text.strip()] if text.strip() in words else float(text)
+    (text,) = cells or ("nan",)
+    return words[text.strip()] if text.strip() in words else float(text)
 
 
 KINDS = {
