@@ -215,7 +215,7 @@ class BagArray(ExtensionArray):
         """
         total = len(self._bags)
         report = None if progress is None else lambda done: progress(done, total)
-        named = ((f"row {row}" if bag is None else bag.patient, bag) for row, bag in enumerate(self._bags))
+        named = (((bag and bag.patient) or f"row {row}", bag) for row, bag in enumerate(self._bags))
         failures, _ = read_all(named, progress=report)
         raise_all(failures, total)
 

@@ -83,7 +83,7 @@ def read_all(
         stamp = None if bag is None or known is None else _stamp(bag)
         if bag is not None and (stamp is None or known is None or stamp not in known):
             try:
-                if _is_constant(bag.read_raw()):
+                if _is_constant(_values(bag)):
                     constant.append(str(name))
                 elif stamp is not None and known is not None:
                     known.add(stamp)
@@ -107,6 +107,11 @@ def _stamp(bag: Bag) -> Hashable | None:
     except OSError:
         return None  # reading will say what is wrong
     return (bag, tuple((file.st_mtime_ns, file.st_size) for file in status)) if status else None
+
+
+def _values(bag: Bag) -> np.ndarray:
+    """All values as they are trained on: of float64, only those that float32 can hold are finite."""
+    return bag.read() if bag.stored_dtype == np.float64 else bag.read_raw()
 
 
 def _is_constant(values: np.ndarray) -> bool:

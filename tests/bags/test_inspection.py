@@ -36,6 +36,19 @@ def test_files_that_vanished_since_are_named(write_hdf5, features):
         inspect_bags([bags], NAMES)
 
 
+def test_values_too_large_for_training_are_named(features):
+    huge = features.astype(np.float64)
+    huge[2, 0] = 1e39
+    with pytest.raises(BagFileError, match=r"patient P2: 1 values.*too large for float32.*rows 2"):
+        inspect_bags([[Bag(features), Bag(huge)]], ["P1", "P2"])
+
+
+def test_bags_without_names_are_called_by_their_rows(features):
+    column = BagArray([Bag(features), None, Bag(with_nan(features))])
+    with pytest.raises(BagFileError, match="patient row 2: 1 values"):
+        column.check_finite()
+
+
 def test_constant_bags_are_named_and_kept(features):
     same, zero, one = np.ones((5, 4), "f4"), np.zeros((2, 4), "f4"), features[:1]
     nearly = same.copy()
