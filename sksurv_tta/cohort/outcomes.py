@@ -89,9 +89,10 @@ def read_outcomes(source: Source, columns: OutcomeColumns, findings: Findings) -
     by_barcode = columns.site == "tcga" and "tcga" not in header
     site_column = None if by_barcode else columns.site
     needed = [name for name in (columns.time, columns.flag, site_column) if name is not None]
-    if not _has_columns(header, needed, findings) or id_column is None:
-        return None
     slide_column = next((name for name in SLIDE_COLUMNS if name in header), None)
+    asked = list(dict.fromkeys([*needed, *filter(None, (id_column, slide_column))]))
+    if not _has_columns(header, asked, findings) or id_column is None:
+        return None
     text = {name for name in (id_column, site_column, slide_column) if name is not None}
     table = read_table(source, header, text, WHAT, findings)
     if table is None:

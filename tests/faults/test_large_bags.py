@@ -43,7 +43,7 @@ STORAGES = {"plain": {}, "gzip": {"compression": "gzip", "compression_opts": 1}}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", STORAGES if WIDTH > 64 else ["plain"])
-def test_a_bag_of_200000_patches_is_predicted_within_its_memory(tmp_path, storage, record_property):
+def test_a_bag_of_200000_patches_is_predicted_within_its_memory(tmp_path, storage):
     rng, path = np.random.default_rng(0), tmp_path / "large.h5"
     with h5py.File(path, "w") as file:
         chunks = (2048, WIDTH) if storage == "gzip" else None
@@ -57,9 +57,7 @@ def test_a_bag_of_200000_patches_is_predicted_within_its_memory(tmp_path, storag
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     answer = json.loads(found.stdout.splitlines()[-1])
-    for name, value in answer.items():
-        record_property(name, value)
     assert np.isfinite(answer["risk"])
     # The logits and plans of 200,000 tokens take 0.3 GB whatever the width: at 1,024 features this is less
     # than 1.3 times the bag and 0.3 GB.
-    assert answer["bytes"] < N_PATCHES * WIDTH * 4 + 0.4e9
+    assert answer["bytes"] < N_PATCHES * WIDTH * 4 + 0.4e9, answer

@@ -110,6 +110,30 @@ def test_the_gradients_of_smaller_groups_are_those_of_the_batch():
         torch.testing.assert_close(got[name], expected[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
+def test_gradients_of_a_failed_attempt_are_thrown_away(monkeypatch):
+    monkeypatch.setattr("sksurv_tta.training.batches.GROUP_TOKENS", 30)  # several groups
+    data = toy_patients(6, sizes=(8, 9))
+    expected = toy_network(data, n_heads=1).train()
+    network = toy_network(data, n_heads=1).train()
+    accumulate_gradients(expected, whole_batch(data), CoxCriterion())
+    calls = []
+
+    def fail_in_the_second_group(gradient):
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def watch(module, inputs, output):
+        if output.requires_grad:
+            output.register_hook(fail_in_the_second_group)
+
+    network.instance_encoders[0].register_forward_hook(watch)
+    step_within_memory(network, whole_batch(data), CoxCriterion())
+    assert len(calls) > 3
+    for name, value in gradients(expected).items():
+        torch.testing.assert_close(gradients(network)[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
 def test_a_patient_too_large_is_an_error_with_sizes_and_advice():
     message = (
         r"6 patients in the batch, up to 8 instances .* of 5 features\. Choose a smaller bag_size \(now 50\)"
