@@ -60,7 +60,7 @@ def read_header(source: Source, what: str, findings: Findings) -> list[str] | No
         return None
     try:
         if path.suffix == ".parquet":
-            return [str(name) for name in _with_index(pd.read_parquet(path)).columns]
+            return [str(name) for name in _with_index(_read_parquet(path, what)).columns]
         return _peek(path, what)[0]
     except (OSError, EOFError, ValueError, ImportError, zlib.error, csv.Error) as error:
         findings.problems.append(f"{path} ({what}) cannot be read: {error}")
@@ -94,7 +94,7 @@ def read_table(
     path = Path(source)
     try:
         if path.suffix == ".parquet":
-            return _named(_with_index(pd.read_parquet(path)), header, positions)
+            return _named(_with_index(_read_parquet(path, what)), header, positions)
         _, separator, skipped = _peek(path, what)
         with _opened(path, what) as file:
             table = pd.read_csv(
@@ -119,6 +119,21 @@ def read_table(
     for number in positions:
         table[number] = [cell.removeprefix(SHIELD) for cell in table[number]]
     return _named(table, header, positions)
+
+
+def _read_parquet(path: Path, what: str) -> pd.DataFrame:
+    """Table of a Parquet file; whatever its reader raises on a damaged one becomes a ValueError."""
+    try:
+        from pyarrow.parquet import read_metadata
+
+        facts = read_metadata(path)
+        if 8 * facts.num_rows * facts.num_columns > MAX_BYTES[what]:
+            raise ValueError(f"it holds {facts.num_rows:,} rows of {facts.num_columns:,} columns")
+        return pd.read_parquet(path, engine="pyarrow")
+    except (OSError, ValueError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"it is damaged ({type(error).__name__}: {error})") from error
 
 
 class _Bounded(io.RawIOBase):

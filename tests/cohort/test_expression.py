@@ -174,3 +174,21 @@ def test_a_small_packed_table_cannot_unpack_into_a_huge_one(study, monkeypatch):
     path.write_bytes(gzip.compress(b"," * 10_000_000))
     with pytest.raises(CohortError, match="more than 300 bytes"):
         study.read(expression=path)
+
+
+def test_parquet_is_read_and_a_damaged_one_is_refused_whatever_its_reader_raises(study, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    study.write()
+    path = study.folder / "rna.parquet"
+    study.expression.reset_index(names="case_id").to_parquet(path)
+    assert study.read(expression=path).X["TP53"].tolist() == study.expression["TP53"].tolist()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"numpy_type", b"numpy_typo"))
+    with pytest.raises(
+        CohortError, match=r"rna\.parquet \(expression\) cannot be read: it is damaged .KeyError"
+    ):
+        study.read(expression=path)
+    path.write_bytes(content)
+    monkeypatch.setitem(tables.MAX_BYTES, "expression", parquet.read_metadata(path).num_rows * 8)
+    with pytest.raises(CohortError, match="it holds 6 rows of 5 columns"):
+        study.read(expression=path)

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import torch
+from fuzz_kit import Target
 
 from sksurv_tta.bags import Bag, BagArray, open_store, read_bag, read_packed, write_checksums, write_store
 from sksurv_tta.exceptions import BagFileError
@@ -87,8 +88,6 @@ def plain(folder):
 
 
 def _target(folder, name, look, **options):
-    from fuzz_targets import Target
-
     return Target(folder, (name,), look, **options)
 
 
@@ -159,8 +158,6 @@ def _list_look(folder, look):
 
 def packed(folder):
     """Packed stores and packed files, verified by their checksums."""
-    from fuzz_targets import Target
-
     bags = [Bag(FEATURES[:10], GRID[:10]), None, Bag(FEATURES[10:])]
     write_store(folder / "store", ["P1", "P2", "P3"], bags)
     content = {
