@@ -106,7 +106,10 @@ def _stamp(bag: Bag) -> Hashable | None:
         status = [os.stat(path) for path in bag.paths]
     except OSError:
         return None  # reading will say what is wrong
-    return (bag, tuple((file.st_mtime_ns, file.st_size) for file in status)) if status else None
+    if not status:
+        return None
+    # What the source is known by, not the bag itself, which may hold a map of a store open.
+    return bag._source.identity(), tuple((file.st_mtime_ns, file.st_size) for file in status)
 
 
 def _values(bag: Bag) -> np.ndarray:
