@@ -130,8 +130,10 @@ def _read_parquet(path: Path, what: str) -> pd.DataFrame:
         if 8 * facts.num_rows * facts.num_columns > MAX_BYTES[what]:
             raise ValueError(f"it holds {facts.num_rows:,} rows of {facts.num_columns:,} columns")
         return pd.read_parquet(path, engine="pyarrow")
-    except (OSError, ValueError, ImportError, MemoryError):
+    except (OSError, ValueError, ImportError):
         raise
+    except MemoryError as error:  # a damaged length, or truly so large: neither can be read
+        raise ValueError(f"it asks for more memory than there is ({error})") from error
     except Exception as error:
         raise ValueError(f"it is damaged ({type(error).__name__}: {error})") from error
 

@@ -188,6 +188,10 @@ def test_parquet_is_read_and_a_damaged_one_is_refused_whatever_its_reader_raises
             CohortError, match=r"rna\.parquet .* cannot be read: it is damaged .KeyError: 'pan"
         ):
             study.read(expression=path)
+    with monkeypatch.context() as patch:
+        patch.setattr(pd, "read_parquet", lambda *_, **__: bytearray(2**62))
+        with pytest.raises(CohortError, match=r"rna\.parquet .* asks for more memory than there is"):
+            study.read(expression=path)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CohortError, match=r"rna\.parquet \(expression\) cannot be read"):
         study.read(expression=path)
