@@ -56,7 +56,7 @@ def other_reader(path):
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as file:  # noqa: TID251 - the other reader
             return file["features" if "features" in file else _only(file)]
-    loaded = torch.load(path, weights_only=True)  # noqa: TID251 - the other reader
+    loaded = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 - the other reader
     if isinstance(loaded, dict):
         loaded = loaded["features" if "features" in loaded else _only(loaded)]
     return loaded.float().numpy() if isinstance(loaded, torch.Tensor) else loaded
