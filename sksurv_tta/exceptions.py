@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from sklearn.exceptions import ConvergenceWarning
+
 __all__ = [
     "BagFileError",
     "CheckpointInUseError",
@@ -19,6 +21,7 @@ __all__ = [
     "ExplanationWarning",
     "FoldError",
     "ImbalancedFoldsWarning",
+    "InsufficientMemoryError",
     "ModelFileError",
     "NonFiniteCostError",
     "OutcomeError",
@@ -29,6 +32,7 @@ __all__ = [
     "SlideImageError",
     "TrainingDivergedError",
     "TrainingWarning",
+    "TransportWarning",
     "listing",
 ]
 
@@ -125,6 +129,10 @@ class TrainingDivergedError(SksurvTTAError, FloatingPointError):
         return partial(type(self), epoch=self.epoch, step=self.step, parts=self.parts), self.args
 
 
+class InsufficientMemoryError(SksurvTTAError, MemoryError):
+    """Memory ran out even in the smallest pieces; says how large they are and what would help."""
+
+
 class NonFiniteCostError(SksurvTTAError, ValueError):
     """The cost of a real token is NaN or infinite, so there is nothing to transport."""
 
@@ -163,3 +171,7 @@ class TrainingWarning(SksurvTTAWarning):
 
 class ExplanationWarning(SksurvTTAWarning):
     """An explanation holds, but less exactly or for fewer patches than one would think."""
+
+
+class TransportWarning(TrainingWarning, ConvergenceWarning):
+    """Transport plans did not reach their tolerance; says how many and how far off."""

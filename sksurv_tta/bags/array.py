@@ -17,7 +17,9 @@ from pandas.api.extensions import ExtensionArray, ExtensionDtype, register_exten
 from pandas.api.indexers import check_array_indexer
 
 from sksurv_tta.bags.bag import Bag, _array_source
+from sksurv_tta.bags.checksums import check_verify
 from sksurv_tta.bags.guards import naming
+from sksurv_tta.bags.inspection import raise_all, read_all
 from sksurv_tta.bags.packed import StoreSource, open_rows
 from sksurv_tta.bags.slide_files import FilesSource
 from sksurv_tta.exceptions import BagFileError, listing
@@ -83,6 +85,7 @@ class BagArray(ExtensionArray):
         key: str | None = None,
         *,
         ids: Sequence[object] | None = None,
+        verify: str = "size",
     ) -> BagArray:
         """Column of bags that stay in their files; only the headers are opened now.
 
@@ -95,6 +98,10 @@ class BagArray(ExtensionArray):
             Name of the features in the files, if it is not one of the usual ones.
         ids : sequence, optional
             Names of the patients, for errors; the index of a pandas column, or "row i", if not given.
+        verify : {"size", "sha256"}
+            What is compared before features are read: a file's size with that of now, or also its checksum
+            with the list ``SHA256SUMS`` of its folder (see :func:`sksurv_tta.bags.write_checksums`). The
+            latter is compared before a file is opened, which reads every file once, now.
 
         Raises
         ------
@@ -102,6 +109,7 @@ class BagArray(ExtensionArray):
             All files that cannot be used, at once; also if the same file belongs to two patients, widths
             differ, or the files say that different encoders made them.
         """
+        check_verify(verify)
         entries = list(paths)
         names = _names(ids, paths, len(entries))
         bags: list[Bag | None] = []
@@ -114,13 +122,13 @@ class BagArray(ExtensionArray):
             several = [entry] if isinstance(entry, str | os.PathLike) else list(entry)  # type: ignore[arg-type]
             try:
                 with naming(name):
-                    source, found = FilesSource.from_paths(several, key=key, patient=name)
+                    source, found = FilesSource.from_paths(several, key=key, patient=name, verify=verify)
             except BagFileError as error:
                 failures.append(error)
                 continue
             bags.append(Bag.from_source(source))
             encoders.extend((encoder, name) for encoder in found if encoder is not None)
-        _raise_all(failures, len(entries))
+        raise_all(failures, len(entries))
         _check_distinct(bags)
         _check_one_encoder(encoders)
         return cls(bags)
@@ -160,7 +168,7 @@ class BagArray(ExtensionArray):
                     bags.append(Bag.from_source(_array_source(features, None, None, name)))  # type: ignore[arg-type]
             except BagFileError as error:
                 failures.append(error)
-        _raise_all(failures, len(arrays))
+        raise_all(failures, len(arrays))
         return cls(bags)
 
     @classmethod
@@ -205,16 +213,11 @@ class BagArray(ExtensionArray):
         BagFileError
             Naming all patients concerned.
         """
-        failures = []
-        for done, bag in enumerate(self._bags, 1):
-            try:
-                if bag is not None:
-                    bag.read_raw()
-            except BagFileError as error:
-                failures.append(error)
-            if progress is not None:
-                progress(done, len(self._bags))
-        _raise_all(failures, len(self._bags))
+        total = len(self._bags)
+        report = None if progress is None else lambda done: progress(done, total)
+        named = (((bag and bag.patient) or f"row {row}", bag) for row, bag in enumerate(self._bags))
+        failures, _ = read_all(named, progress=report)
+        raise_all(failures, total)
 
     # The pandas interface
 
@@ -431,18 +434,3 @@ def _check_one_encoder(encoders: list[tuple[str, str]]) -> None:
             "Extract all slides with one encoder.",
             patient_ids=others,
         )
-
-
-def _raise_all(failures: list[BagFileError], n_patients: int) -> None:
-    """One error for all patients."""
-    if not failures:
-        return
-    if len(failures) == 1:
-        raise failures[0]
-    lines = "\n".join(f"  {failure}" for failure in failures[:10])
-    more = f"\n  and {len(failures) - 10} more" if len(failures) > 10 else ""
-    raise BagFileError(
-        f"the bags of {len(failures)} of {n_patients} patients cannot be used:\n{lines}{more}",
-        path=failures[0].path,
-        patient_ids=[patient for failure in failures for patient in failure.patient_ids],
-    )

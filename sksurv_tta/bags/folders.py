@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from sksurv_tta.bags import guards
@@ -13,7 +14,12 @@ from sksurv_tta.exceptions import BagFileError, listing
 __all__ = ["read_bag_folder"]
 
 
-def read_bag_folder(folder: str | os.PathLike[str], *, pattern: str | None = None) -> dict[str, Path]:
+def read_bag_folder(
+    folder: str | os.PathLike[str],
+    *,
+    pattern: str | None = None,
+    within: Iterable[str | os.PathLike[str]] = (),
+) -> dict[str, Path]:
     """Find the feature files of a folder, by slide.
 
     Subfolders are not searched, except that a CLAM folder stands for its ``h5_files`` (which have the
@@ -26,6 +32,9 @@ def read_bag_folder(folder: str | os.PathLike[str], *, pattern: str | None = Non
     pattern : str, optional
         Only files that match, as in ``pathlib.Path.glob``: ``"TCGA-*.h5"``, or ``"**/*.h5"`` to search
         subfolders.
+    within : iterable of path-like
+        Further folders that links in this one may lead to. A link to anywhere else is refused: whoever gave
+        you the folder would choose which of your files is opened.
 
     Returns
     -------
@@ -35,7 +44,7 @@ def read_bag_folder(folder: str | os.PathLike[str], *, pattern: str | None = Non
     Raises
     ------
     BagFileError
-        If the folder does not exist or holds no feature file, or if a slide has two.
+        If the folder does not exist or holds no feature file, if a slide has two, or a link leads out.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -47,6 +56,7 @@ def read_bag_folder(folder: str | os.PathLike[str], *, pattern: str | None = Non
     if not found:
         inside = listing(sorted(path.name for path in root.iterdir()), 5) or "nothing"
         raise guards.refuse(folder, f"holds no feature files ({listing(SUFFIXES)}); it holds: {inside}.")
+    _refuse_links_out(folder, found, [root, *map(Path, within)])
     files: dict[str, list[Path]] = {}
     for path in found:
         files.setdefault(slide_id(path), []).append(path)
@@ -62,6 +72,21 @@ def read_bag_folder(folder: str | os.PathLike[str], *, pattern: str | None = Non
             path=folder,
         )
     return {slide: files[slide][0] for slide in sorted(files)}
+
+
+def _refuse_links_out(folder: object, found: list[Path], roots: list[Path]) -> None:
+    allowed = [root.resolve() for root in roots]
+    outside = [
+        f"{path.name} (to {target})"
+        for path in found
+        if not any((target := path.resolve()).is_relative_to(root) for root in allowed)
+    ]
+    if outside:
+        raise BagFileError(
+            f"{folder}: {len(outside)} files are links that lead out of the folder: {listing(outside, 5)}. "
+            "If you trust where they lead, pass that folder as well: bags=[this folder, that folder].",
+            path=folder,
+        )
 
 
 def _is_feature_file(path: Path) -> bool:

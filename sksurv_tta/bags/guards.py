@@ -1,9 +1,8 @@
 """What makes a feature file acceptable: paths, links, types, sizes, finite values.
 
-Feature files come from other people, and HDF5 in particular can point at other files, run filters
-from a plugin folder, declare terabytes in a kilobyte and read unwritten parts as zeros, all without
-an error. Every function here either returns quietly or raises
-:class:`~sksurv_tta.exceptions.BagFileError`; none of them reads features before it is safe to do so.
+Feature files come from other people. Every function here either returns quietly or raises
+:class:`~sksurv_tta.exceptions.BagFileError`; none of them reads features before it is safe to do so. What
+HDF5 needs beyond that is in ``hdf5_guards.py``.
 """
 
 from __future__ import annotations
@@ -16,18 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from sksurv_tta.exceptions import BagFileError, listing
 
 __all__ = [
-    "ALLOWED_FILTERS",
     "MAX_EXPANSION",
     "MAX_SLIDE_BYTES",
     "MAX_WIDTH",
     "check_declared_bytes",
-    "check_hdf5_dataset",
     "check_npy_size",
     "check_path",
     "check_tensor_storage",
@@ -49,9 +45,6 @@ MAX_EXPANSION = 200
 
 MAX_WIDTH = 65_536
 """Most features an instance may have."""
-
-ALLOWED_FILTERS = {1: "gzip", 2: "shuffle", 3: "Fletcher32", 32000: "lzf"}
-"""HDF5 filters that come with h5py; any other would load a shared library from the plugin path."""
 
 _INFINITE_HALF = 0x7C00  # bits of float16 infinity without sign; those of NaN are larger
 _BLOCK_VALUES = 2**18  # values converted at once in scans: small enough to stay in the processor's cache
@@ -274,120 +267,6 @@ def check_tensor_storage(path: object, shape: tuple[int, ...], itemsize: int, *,
             f"holds a tensor of shape {shape} ({declared:,} bytes) over a storage of {storage_bytes:,} "
             "bytes; save it again as a contiguous tensor.",
         )
-
-
-# HDF5
-
-
-def _check_hard_links(file: h5py.File, name: str, path: object) -> None:
-    group: h5py.Group = file
-    for part in name.strip("/").split("/"):
-        # `part in group` would follow an external link to see whether its target exists
-        if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
-            raise refuse(path, f"has no dataset {name!r}; it has: {listing(sorted(file)) or 'nothing'}.")
-        link = group.get(part, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise refuse(
-                path, f"the dataset {name!r} is a link to elsewhere ({type(link).__name__}), not data."
-            )
-        group = group[part]
-
-
-def _check_storage(dataset: h5py.Dataset, path: object) -> None:
-    if dataset.external:
-        files = listing(entry[0] for entry in dataset.external)
-        raise refuse(path, f"the dataset {dataset.name!r} takes its bytes from another file ({files}).")
-    if dataset.is_virtual:
-        raise refuse(path, f"the dataset {dataset.name!r} is virtual: it is put together from other files.")
-
-
-def _check_type(dataset: h5py.Dataset, path: object, kinds: str) -> None:
-    dtype = dataset.dtype
-    good = dtype.kind in kinds and (dtype.kind != "f" or dtype.itemsize in {2, 4, 8})
-    if not good or dataset.id.get_type().get_class() not in {h5py.h5t.INTEGER, h5py.h5t.FLOAT}:
-        wanted = "float16, float32 or float64" if kinds == "f" else "integers or floats"
-        raise refuse(path, f"the dataset {dataset.name!r} is of type {dtype}; {wanted} are read.")
-    if dataset.shape is None or not 1 <= len(dataset.shape) <= 3:
-        raise refuse(path, f"the dataset {dataset.name!r} has shape {dataset.shape}; expected (N, D).")
-    if dataset.shape[-1] > MAX_WIDTH and len(dataset.shape) > 1:
-        raise refuse(path, f"the dataset {dataset.name!r} has rows of {dataset.shape[-1]:,} values.")
-
-
-def _check_filters(dataset: h5py.Dataset, path: object) -> None:
-    properties = dataset.id.get_create_plist()
-    codes = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
-    foreign = [code for code in codes if code not in ALLOWED_FILTERS]
-    if foreign:
-        raise refuse(
-            path,
-            f"the dataset {dataset.name!r} needs the HDF5 filter {listing(foreign)}, which would load a "
-            f"plug-in; allowed are {listing(ALLOWED_FILTERS.values())}. "
-            "Write the file again with one of these.",
-        )
-
-
-def _check_written(dataset: h5py.Dataset, path: object) -> None:
-    """Unwritten parts read back as zeros without an error, so count what was written."""
-    stored = dataset.id.get_storage_size()
-    packed = dataset.chunks is not None
-    if math.prod(dataset.shape) > 0:
-        if stored == 0:
-            raise refuse(
-                path, f"the dataset {dataset.name!r} was declared but never written. Extract it again."
-            )
-        check_declared_bytes(path, dataset.shape, dataset.dtype.itemsize, stored if packed else None)
-    if packed:
-        expected = math.prod(
-            math.ceil(size / chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)
-        )
-        written = dataset.id.get_num_chunks()
-        if written < expected:
-            raise refuse(
-                path,
-                f"only {written} of {expected} chunks of {dataset.name!r} were written (the writer stopped "
-                "half-way); the rest would read as zeros. Extract the slide again.",
-            )
-
-
-def check_hdf5_dataset(file: h5py.File, name: str, path: object, *, kinds: str = "f") -> h5py.Dataset:
-    """Return a data set that holds its own, fully written numbers in this very file.
-
-    The checks go from what is cheap and dangerous to what is costly: hard links all the way, no external
-    storage, not virtual, number type, rank, width, declared bytes, filters, share written. Nothing is
-    read.
-
-    Parameters
-    ----------
-    file : h5py.File
-        Open for reading.
-    name : str
-        Name of the data set, slashes for groups.
-    path : path-like
-        The file, for messages.
-    kinds : str
-        Kinds of number accepted, as in ``numpy.dtype.kind``.
-
-    Returns
-    -------
-    dataset : h5py.Dataset
-
-    Raises
-    ------
-    BagFileError
-        Naming the file, the data set and what to do.
-    """
-    _check_hard_links(file, name, path)
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise refuse(
-            path, f"{name!r} is a group, not a dataset; pass key= with one of: {listing(sorted(dataset))}."
-        )
-    _check_storage(dataset, path)
-    _check_type(dataset, path, kinds)
-    check_declared_bytes(path, dataset.shape, dataset.dtype.itemsize)
-    _check_filters(dataset, path)
-    _check_written(dataset, path)
-    return dataset
 
 
 # Values

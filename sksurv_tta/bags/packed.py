@@ -52,6 +52,10 @@ class PackedRows:
     whole_pixels : tuple of bool
         Whether the coordinates of a slide are integers.
     coordinates : StoredArray or None
+    file : str
+        That of the features.
+    n_bytes : int
+        Its size.
     """
 
     path: str
@@ -64,6 +68,13 @@ class PackedRows:
     patch_sizes: tuple[float | None, ...]
     whole_pixels: tuple[bool, ...]
     coordinates: StoredArray | None
+    file: str
+    n_bytes: int
+
+    def check_whole(self) -> None:
+        """Refuse to read on in a file that was cut short since: the map would end the process."""
+        if guards.check_path(self.file) < self.n_bytes:
+            raise guards.refuse(self.file, "was cut short while it was in use. Copy it again.")
 
     def slides(self, start: int, stop: int) -> list[int]:
         """Slides with rows in a range."""
@@ -147,13 +158,12 @@ class StoreSource(Source):
 
     def coordinates(self) -> np.ndarray | None:
         """Read the coordinates, or None."""
-        packed = self.packed
-        if packed.coordinates is None:
+        if self.packed.coordinates is None:
             return None
-        pairs = np.array(packed.coordinates.read()[self._start : self._stop])
+        pairs = np.array(self.packed.coordinates.read()[self._start : self._stop])
         if np.isnan(pairs).all():
             return None
-        return pairs.astype(np.int64) if all(packed.whole_pixels[s] for s in self._slides()) else pairs
+        return pairs.astype(np.int64) if all(self.packed.whole_pixels[s] for s in self._slides()) else pairs
 
     def stated_patch_sizes(self) -> tuple[float | None, ...]:
         """Patch side of each slide, where stated."""
@@ -171,6 +181,7 @@ class StoreSource(Source):
         return StoreSource, (self._path, self._digest, self._start, self._stop, self.patient)
 
     def _mine(self) -> np.ndarray:
+        self.packed.check_whole()
         return self.packed.features[self._start : self._stop]
 
     def _slides(self) -> list[int]:
@@ -251,6 +262,8 @@ def _open_folder(path: str) -> PackedRows:
         tuple(index["patch_sizes"]),
         tuple(index["whole_pixels"]),
         stored_npy(os.path.join(path, "coordinates.npy")) if "coordinates.npy" in index["files"] else None,
+        os.path.join(path, "features.npy"),
+        index["files"]["features.npy"]["bytes"],
     )
 
 
@@ -333,7 +346,7 @@ def _open_npz(path: str) -> PackedRows:
     digest = "-".join(f"{members[name].CRC:08x}" for name in ("X", "case_id", "case_ptr"))
     return PackedRows(
         path, digest, features.read(), ids, offsets, slide_names, slide_offsets,
-        (None,) * n_slides, (whole,) * n_slides, coordinates,
+        (None,) * n_slides, (whole,) * n_slides, coordinates, path, os.path.getsize(path),
     )  # fmt: skip
 
 

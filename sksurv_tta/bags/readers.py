@@ -16,6 +16,7 @@ CLAM ``.h5``       ``features``, ``coords``
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,8 @@ import h5py
 import numpy as np
 
 from sksurv_tta.bags import guards
+from sksurv_tta.bags.hdf5_attributes import attribute, positive_number
+from sksurv_tta.bags.hdf5_guards import check_hdf5_dataset
 from sksurv_tta.bags.numpy_files import StoredArray, npz_members, stored_npy, stored_npz_member
 from sksurv_tta.exceptions import listing
 
@@ -103,28 +106,6 @@ def _feature_name(names: list[str], key: str | None, path: str) -> str:
 # HDF5
 
 
-def _attribute(item: h5py.HLObject, name: str) -> Any:
-    """Small text or number attribute; None if absent or spelt "None", as TRIDENT writes it."""
-    if name not in item.attrs:
-        return None
-    attribute = item.attrs.get_id(name)
-    if attribute.shape not in {(), (1,)} or attribute.dtype.kind not in "iufSO":
-        return None
-    value = item.attrs[name]
-    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
-    value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    return None if value is None or value == "None" or isinstance(value, h5py.Empty) else value
-
-
-def _number(item: h5py.HLObject, name: str) -> float | None:
-    """Positive finite number in an attribute; numbers are sometimes written as text."""
-    try:
-        value = float(_attribute(item, name))
-    except (TypeError, ValueError):
-        return None
-    return value if np.isfinite(value) and value > 0 else None
-
-
 def _hdf5_array(dataset: h5py.Dataset) -> StoredArray:
     return StoredArray(dataset.shape, dataset.dtype, lambda: dataset[()])
 
@@ -134,18 +115,18 @@ def _open_hdf5(path: str, key: str | None) -> Iterator[_Contents]:
     # "best-effort": many network file systems have no locks, and nobody writes to a file read here
     with h5py.File(path, "r", locking="best-effort") as file:
         names = sorted(file)
-        features = guards.check_hdf5_dataset(file, _feature_name(names, key, path), path)
+        features = check_hdf5_dataset(file, _feature_name(names, key, path), path)
         alias = _pick(names, COORDINATE_NAMES)
         if alias is None:
-            yield _Contents(_hdf5_array(features), encoder=_attribute(features, "encoder"))
+            yield _Contents(_hdf5_array(features), encoder=attribute(features, "encoder"))
             return
-        coordinates = guards.check_hdf5_dataset(file, alias, path, kinds="iuf")
+        coordinates = check_hdf5_dataset(file, alias, path, kinds="iuf")
         yield _Contents(
             _hdf5_array(features),
             _hdf5_array(coordinates),
-            _number(coordinates, "patch_size_level0"),
-            _number(coordinates, "target_magnification"),
-            _attribute(features, "encoder"),
+            positive_number(coordinates, "patch_size_level0"),
+            positive_number(coordinates, "target_magnification"),
+            attribute(features, "encoder"),
         )
 
 
@@ -210,12 +191,15 @@ def _torch_array(value: Any, path: str) -> StoredArray:
 def _open_torch(path: str, key: str | None) -> Iterator[_Contents]:
     import torch
 
+    guards.check_declared_bytes(path, (os.path.getsize(path),), 1)
     in_zip = zipfile.is_zipfile(path)
     if in_zip:
         guards.check_zip_stored(path)
+    # from memory if old: there its lengths, which a damaged file may give as gigabytes, end with the file
+    source = path if in_zip else io.BytesIO(Path(path).read_bytes())
     with torch.serialization.safe_globals(_allowed_globals()):
         loaded = torch.load(  # noqa: TID251 - features only, and never code: weights_only
-            path, map_location="cpu", weights_only=True, mmap=in_zip
+            source, map_location="cpu", weights_only=True, mmap=in_zip
         )
     if not isinstance(loaded, dict):
         yield _Contents(_torch_array(loaded, path))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sksurv_tta.bags import guards
+from sksurv_tta.bags.checksums import listed_sha256, verify_content
 from sksurv_tta.bags.readers import SlideHeader, read_coordinates, read_features, read_header
 from sksurv_tta.bags.sources import Rows, Source, gather
 from sksurv_tta.exceptions import BagFileError, listing
@@ -47,6 +48,7 @@ class SlideFile(NamedTuple):
     has_coordinates: bool
     patch_size_level0: float | None
     n_bytes: int
+    sha256: str | None = None
 
     @property
     def path(self) -> str:
@@ -84,9 +86,22 @@ class FilesSource(Source):
 
     @classmethod
     def from_paths(
-        cls, paths: Sequence[str | os.PathLike[str]], *, key: str | None, patient: str | None
+        cls,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        key: str | None,
+        patient: str | None,
+        verify: str = "size",
     ) -> tuple[FilesSource, tuple[str | None, ...]]:
         """Open the headers of one patient's files.
+
+        Parameters
+        ----------
+        paths : sequence of path-like
+        key, patient : str or None
+            As for the class.
+        verify : {"size", "sha256"}
+            With "sha256" each file must be in the list of checksums of its folder.
 
         Returns
         -------
@@ -100,12 +115,17 @@ class FilesSource(Source):
         twice = sorted({path for path in absolute if absolute.count(path) > 1})
         if twice:
             raise BagFileError(f"the same file is given twice: {listing(twice)}.", path=twice[0])
+        sums = [listed_sha256(path) if verify == "sha256" else None for path in absolute]
+        for path, sha256 in zip(absolute, sums, strict=True):
+            if sha256 is not None:
+                guards.check_path(path)
+                verify_content(path, sha256)  # before any library looks at it
         headers = [read_header(path, key) for path in absolute]
         widths = {header.n_features for header in headers}
         if len(widths) > 1:
             pairs = [f"{p} ({h.n_features})" for p, h in zip(absolute, headers, strict=True)]
             raise BagFileError(f"its slides have different numbers of features: {listing(pairs)}.")
-        slides = tuple(_slide_file(path, header) for path, header in zip(absolute, headers, strict=True))
+        slides = tuple(map(_slide_file, absolute, headers, sums))
         return cls(slides, headers[0].n_features, key, patient), tuple(h.encoder for h in headers)
 
     @property
@@ -142,14 +162,15 @@ class FilesSource(Source):
         """Read the coordinates, or None."""
         if not any(slide.has_coordinates for slide in self._slides):
             return None
-        parts = [
-            read_coordinates(slide.path, self._key) if slide.has_coordinates else None
-            for slide in self._slides
-        ]
+        parts = [self._coordinates_of(slide) if slide.has_coordinates else None for slide in self._slides]
         sizes = self.slide_sizes
         return np.concatenate(
             [np.full((n, 2), np.nan) if part is None else part for part, n in zip(parts, sizes, strict=True)]
         )
+
+    def _coordinates_of(self, slide: SlideFile) -> np.ndarray | None:
+        verify_content(slide.path, slide.sha256)
+        return read_coordinates(slide.path, self._key)
 
     def stated_patch_sizes(self) -> tuple[float | None, ...]:
         """Patch side of each slide, where stated."""
@@ -189,6 +210,7 @@ class FilesSource(Source):
         path = slide.path
         if guards.check_path(path) != slide.n_bytes:
             raise guards.refuse(path, "has changed since this bag was made. Make the bags again.")
+        verify_content(path, slide.sha256)
         stamp = (path, self._key, os.stat(path).st_mtime_ns)
         values = _kept.values if getattr(_kept, "stamp", None) == stamp else read_features(path, self._key)
         _kept.stamp, _kept.values = (stamp, values) if keep else (None, None)
@@ -206,7 +228,7 @@ def _more_may_follow(slide: SlideFile, rows: Rows) -> bool:
     return isinstance(rows, slice) and rows.stop < slide.n_instances
 
 
-def _slide_file(path: str, header: SlideHeader) -> SlideFile:
+def _slide_file(path: str, header: SlideHeader, sha256: str | None) -> SlideFile:
     folder, name = os.path.split(path)
     # interned: a cohort's handles share one copy of the folder, in memory and when pickled
     return SlideFile(
@@ -217,6 +239,7 @@ def _slide_file(path: str, header: SlideHeader) -> SlideFile:
         header.has_coordinates,
         header.patch_size_level0,
         header.n_bytes,
+        sha256,
     )
 
 

@@ -32,6 +32,7 @@ import numpy as np
 from sksurv_tta.bags import guards
 from sksurv_tta.bags.array import BagArray
 from sksurv_tta.bags.bag import Bag
+from sksurv_tta.bags.checksums import check_verify, listed_sha256, verify_content
 from sksurv_tta.bags.guards import naming
 from sksurv_tta.bags.packed import (
     FORMAT,
@@ -68,8 +69,7 @@ def open_store(directory: str | os.PathLike[str], *, verify: str = "size") -> tu
     BagFileError
         If the folder is no store, is of an unknown version, or does not hold what was written.
     """
-    if verify not in {"size", "sha256"}:
-        raise ValueError(f'verify must be "size" or "sha256", not {verify!r}.')
+    check_verify(verify)
     if not is_store(directory):
         raise guards.refuse(
             directory, "is not a packed store (it has no store.json); make one with write_store."
@@ -79,7 +79,7 @@ def open_store(directory: str | os.PathLike[str], *, verify: str = "size") -> tu
     return _open_both(directory)
 
 
-def read_packed(path: str | os.PathLike[str]) -> tuple[list[str], BagArray]:
+def read_packed(path: str | os.PathLike[str], *, verify: str = "size") -> tuple[list[str], BagArray]:
     """Patients and bags of a packed ``.npz``; a case without rows is a missing slide.
 
     A compressed file is inflated once in each process and shared by its bags; an uncompressed one is
@@ -89,6 +89,9 @@ def read_packed(path: str | os.PathLike[str]) -> tuple[list[str], BagArray]:
     ----------
     path : path-like
         File with ``X``, ``case_id``, ``case_ptr`` and optionally ``slide_id``, ``slide_ptr``, ``coords``.
+    verify : {"size", "sha256"}
+        With "sha256" the file is read once and compared with the list ``SHA256SUMS`` of its folder and with
+        the archive's own checksums.
 
     Returns
     -------
@@ -100,6 +103,11 @@ def read_packed(path: str | os.PathLike[str]) -> tuple[list[str], BagArray]:
     BagFileError
         If arrays are missing or do not fit together.
     """
+    check_verify(verify)
+    if verify == "sha256":
+        absolute = os.path.abspath(os.fspath(path))
+        guards.check_path(absolute)
+        verify_content(absolute, listed_sha256(absolute))
     if not is_packed(path):
         raise guards.refuse(path, "is not a packed .npz file with the arrays X, case_id and case_ptr.")
     return _open_both(path)

@@ -12,6 +12,7 @@ from sksurv_tta.cohort.barcodes import patient_of, sample_type
 from sksurv_tta.cohort.findings import Findings
 from sksurv_tta.cohort.tables import ID_COLUMNS, Source, check_ids, plain_name, read_header, read_table
 from sksurv_tta.exceptions import listing
+from sksurv_tta.pathways.reading import MANGLED
 
 __all__ = ["read_expression"]
 
@@ -70,6 +71,7 @@ def read_expression(
     if not check_ids(labels, WHAT, findings):
         return None
     values = table.iloc[:, genes]
+    _warn_of_mangled_genes(header, genes, findings)
     rows = _rows_of(labels, patients, sample_types, findings)
     if not rows:
         findings.problems.append(_explain_no_match(labels, patients, header))
@@ -115,6 +117,15 @@ def _gene_positions(
         )
     findings.counts["columns of the expression table that are no genes"] = len(aside)
     return genes
+
+
+def _warn_of_mangled_genes(header: Sequence[str], genes: Sequence[int], findings: Findings) -> None:
+    found = [f"{header[place]} (column {place + 1})" for place in genes if MANGLED.fullmatch(header[place])]
+    if found:
+        findings.warnings.append(
+            f"{len(found)} genes of the expression table have names that a spreadsheet may have changed: "
+            f"{listing(found)}. No pathway finds them; restore their names."
+        )
 
 
 def _rows_of(

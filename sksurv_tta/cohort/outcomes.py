@@ -92,9 +92,10 @@ def read_outcomes(source: Source, columns: OutcomeColumns, findings: Findings) -
     if columns.time is not None and columns.time == columns.flag:
         findings.problems.append(f"{columns.time!r} cannot be both the time and the event: name two columns.")
         return None
-    if not _has_columns(header, needed, findings) or id_column is None:
-        return None
     slide_column = next((name for name in SLIDE_COLUMNS if name in header), None)
+    asked = list(dict.fromkeys([*needed, *filter(None, (id_column, slide_column))]))
+    if not _has_columns(header, asked, findings) or id_column is None:
+        return None
     text = {name for name in (id_column, site_column, slide_column) if name is not None}
     table = read_table(source, header, text, WHAT, findings)
     if table is None:

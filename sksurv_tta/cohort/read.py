@@ -37,6 +37,7 @@ def read_cohort(
     missing: str = "error",
     sample_types: Sequence[str] = TUMOUR_TYPES,
     key: str | None = None,
+    verify: str = "size",
 ) -> Cohort:
     """Cohort of the patients in an outcomes table, with their bags of instances and their expression.
 
@@ -75,6 +76,9 @@ def read_cohort(
         Sample types of TCGA barcodes that may be used, best first. By default tumours, primary first.
     key : str or None
         Name of the features inside the feature files, if it is an unusual one.
+    verify : {"size", "sha256"}
+        What is compared before features are read: the sizes of files, or also their checksums with the list
+        ``SHA256SUMS`` of their folder (see :func:`sksurv_tta.bags.write_checksums`).
 
     Returns
     -------
@@ -114,7 +118,15 @@ def read_cohort(
         findings.refuse()
     column = genes = None
     if bags is not None:
-        column = read_bags(bags, found.ids, slides=found.slides, key=key, missing=missing, findings=findings)
+        column = read_bags(
+            bags,
+            found.ids,
+            slides=found.slides,
+            key=key,
+            missing=missing,
+            findings=findings,
+            verify=verify,
+        )
     if expression is not None:
         genes = read_expression(
             expression,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from sksurv_tta.bags import BagArray, is_store, open_store, read_bag_folder, read_packed
+from sksurv_tta.bags.inspection import find_copies
 from sksurv_tta.cohort.barcodes import TUMOUR_TYPES, is_diagnostic, patient_of, sample_type
 from sksurv_tta.cohort.findings import Findings
 from sksurv_tta.exceptions import BagFileError, listing
@@ -29,6 +30,7 @@ def read_bags(
     key: str | None,
     missing: str,
     findings: Findings,
+    verify: str = "size",
 ) -> BagArray | None:
     """Bags of the patients, (n_patients,), missing where there is no slide; None if they cannot be used.
 
@@ -47,14 +49,16 @@ def read_bags(
         Whether a patient may be represented by some of the listed slides only.
     findings : Findings
         Takes problems, warnings and counts.
+    verify : {"size", "sha256"}
+        What is compared before features are read.
     """
     roots = find_roots(source, findings)
     if not roots:
         return None
     try:
         if len(roots) == 1 and (roots[0].is_file() or is_store(roots[0])):
-            return _from_packed(roots[0], patients, slides, findings)
-        return _from_folders(roots, patients, slides, key, missing, findings)
+            return _from_packed(roots[0], patients, slides, findings, verify)
+        return _from_folders(roots, patients, slides, key, missing, findings, verify)
     except BagFileError as error:
         findings.problems.append(str(error))
         return None
@@ -73,9 +77,9 @@ def find_roots(source: BagSource, findings: Findings) -> list[Path]:
 
 
 def _from_packed(
-    path: Path, patients: Sequence[str], slides: Slides | None, findings: Findings
+    path: Path, patients: Sequence[str], slides: Slides | None, findings: Findings, verify: str
 ) -> BagArray | None:
-    ids, bags = read_packed(path) if path.is_file() else open_store(path)
+    ids, bags = read_packed(path, verify=verify) if path.is_file() else open_store(path, verify=verify)
     names = [str(name) for name in ids]
     owner = _owners(names, patients, slides)
     place = {patient: number for number, patient in reversed(list(enumerate(owner))) if patient is not None}
@@ -110,6 +114,7 @@ def _from_folders(
     key: str | None,
     missing: str,
     findings: Findings,
+    verify: str,
 ) -> BagArray | None:
     files = _list_files(roots, findings)
     wanted = {patient: [_slide_name(slide) for slide in own] for patient, own in (slides or {}).items()}
@@ -125,13 +130,31 @@ def _from_folders(
         return None
     findings.counts["feature files of other patients"] = len(files) - used
     _report_lost_slides(wanted, files, found, missing, findings)
-    return BagArray.from_files([found[patient] or None for patient in patients], key=key, ids=patients)
+    _report_copies(found, findings)
+    paths = [found[patient] or None for patient in patients]
+    return BagArray.from_files(paths, key=key, ids=patients, verify=verify)
+
+
+def _report_copies(found: Slides, findings: Findings) -> None:
+    """Refuse files of one content under the names of several patients: a leak from training to test."""
+    owners = {path: patient for patient, paths in found.items() for path in paths}
+    groups = find_copies({path: owner for path, owner in owners.items() if os.path.isfile(path)})
+    if groups:
+        shown = listing(
+            (", ".join(f"{Path(path).name} ({owners[path]})" for path in group) for group in groups), 5
+        )
+        findings.problems.append(
+            f"Files of different patients have the same content: {shown}. Remove the wrong ones: who is "
+            "trained on must not stand in the test set under another name."
+        )
 
 
 def _list_files(roots: Sequence[Path], findings: Findings) -> dict[str, str]:
     files: dict[str, str] = {}
     for root in roots:
-        for slide, path in read_bag_folder(root).items():
+        for slide, path in read_bag_folder(root, within=roots).items():
+            if slide in files and os.path.samefile(files[slide], path):
+                continue  # a link to a file that another of the folders holds
             if slide in files:
                 findings.problems.append(f"Two files for slide {slide}: {files[slide]} and {path}.")
             files[slide] = str(path)

@@ -8,8 +8,10 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import pandas as pd
 
@@ -31,6 +33,8 @@ UNKNOWN = (
     "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None", "'--", "--",
     "[Not Available]", "[Not Applicable]", "[Not Evaluated]", "[Unknown]", "[Discrepancy]",
 )  # fmt: skip
+# Most bytes of a table, unpacked: a small packed file must not fill the memory.
+MAX_BYTES = {"outcomes": 50 * 2**20, "expression": 8 * 2**30}
 # Put before each cell of a text column while pandas reads, which else takes a site called NA for missing.
 # (Its other way, a list of missing values for each column, takes ten times as long for a wide table.)
 SHIELD = "'"
@@ -56,8 +60,8 @@ def read_header(source: Source, what: str, findings: Findings) -> list[str] | No
         return None
     try:
         if path.suffix == ".parquet":
-            return [str(name) for name in _with_index(pd.read_parquet(path)).columns]
-        return _peek(path)[0]
+            return [str(name) for name in _with_index(_read_parquet(path, what)).columns]
+        return _peek(path, what)[0]
     except (OSError, EOFError, ValueError, ImportError, zlib.error, csv.Error) as error:
         findings.problems.append(f"{path} ({what}) cannot be read: {error}")
         return None
@@ -90,22 +94,23 @@ def read_table(
     path = Path(source)
     try:
         if path.suffix == ".parquet":
-            return _named(_with_index(pd.read_parquet(path)), header, positions)
-        _, separator, skipped = _peek(path)
-        table = pd.read_csv(
-            path,
-            sep=separator,
-            header=None,
-            # Names by position: pandas would rename the second of two equal genes.
-            names=range(len(header)),
-            skiprows=skipped + 1,
-            converters=dict.fromkeys(positions, SHIELD.__add__),
-            na_values=UNKNOWN,
-            keep_default_na=False,
-            low_memory=False,
-            encoding="utf-8-sig",
-        )
-    except (OSError, EOFError, ValueError, ImportError, zlib.error) as error:
+            return _named(_with_index(_read_parquet(path, what)), header, positions)
+        _, separator, skipped = _peek(path, what)
+        with _opened(path, what) as file:
+            table = pd.read_csv(
+                file,
+                sep=separator,
+                header=None,
+                # Names by position: pandas would rename the second of two equal genes.
+                names=range(len(header)),
+                skiprows=skipped + 1,
+                converters=dict.fromkeys(positions, SHIELD.__add__),
+                na_values=UNKNOWN,
+                keep_default_na=False,
+                low_memory=False,
+                encoding="utf-8-sig",
+            )
+    except (OSError, EOFError, ValueError, ImportError, zlib.error, csv.Error) as error:
         findings.problems.append(f"{path} ({what}) cannot be read: {error}")
         return None
     if not isinstance(table.index, pd.RangeIndex):
@@ -116,10 +121,55 @@ def read_table(
     return _named(table, header, positions)
 
 
-def _peek(path: Path) -> tuple[list[str], str, int]:
+def _read_parquet(path: Path, what: str) -> pd.DataFrame:
+    """Table of a Parquet file; whatever its reader raises on a damaged one becomes a ValueError."""
+    try:
+        from pyarrow.parquet import read_metadata
+
+        facts = read_metadata(path)
+        if 8 * facts.num_rows * facts.num_columns > MAX_BYTES[what]:
+            raise ValueError(f"it holds {facts.num_rows:,} rows of {facts.num_columns:,} columns")
+        return pd.read_parquet(path, engine="pyarrow")
+    except (OSError, ValueError, ImportError):
+        raise
+    except MemoryError as error:  # a damaged length, or truly so large: neither can be read
+        raise ValueError(f"it asks for more memory than there is ({error})") from error
+    except Exception as error:
+        raise ValueError(f"it is damaged ({type(error).__name__}: {error})") from error
+
+
+class _Bounded(io.RawIOBase):
+    """Bytes of an open file up to a limit; more than that is an error."""
+
+    def __init__(self, file: Any, limit: int):
+        self.file, self.limit, self.left = file, limit, limit
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer."""
+        n_bytes = self.file.readinto(buffer)
+        self.left -= n_bytes
+        if self.left < 0:
+            raise ValueError(f"it holds more than {self.limit:,} bytes, which no such table does")
+        return n_bytes
+
+
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[IO[bytes]]:
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        yield io.BufferedReader(_Bounded(file, MAX_BYTES[what]), 2**20)
+
+
+def _peek(path: Path, what: str) -> tuple[list[str], str, int]:
     """Header, separator and number of comment lines above the header."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
+    with (
+        _opened(path, what) as binary,
+        io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file,
+    ):
         skipped, line = 0, file.readline()
         while line.startswith("#"):
             skipped, line = skipped + 1, file.readline()

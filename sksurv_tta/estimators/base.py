@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -19,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 from skorch.helper import predefined_split
 from sksurv.base import SurvivalAnalysisMixin
 from sksurv.functions import StepFunction
-from sksurv.util import check_y_survival
 
+from sksurv_tta.bags.inspection import inspect_bags
 from sksurv_tta.estimators.baseline_hazard import (
     CoxPrediction,
     DiscretePrediction,
@@ -32,6 +33,7 @@ from sksurv_tta.estimators.baseline_hazard import (
 from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
 from sksurv_tta.estimators.linear_path import LinearPath
+from sksurv_tta.estimators.outcome import check_outcome
 from sksurv_tta.estimators.persistence import write_model
 from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
@@ -160,8 +162,13 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         ------
         CohortError
             If rows or columns of X cannot be used; names them.
+        BagFileError
+            If bags cannot be read or hold values that are not finite; names all such patients. Every bag
+            is read once before the first step.
+        OutcomeError
+            If times or event indicators cannot be used, naming the patients, or all are censored.
         ValueError
-            If y is not a structured array, is all censored or holds negative times.
+            If y is not a structured array, or of another length than X.
         TrainingDivergedError
             If the loss or its gradient stops being finite.
         """
@@ -175,7 +182,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             schema, X = self._schema, check_again(self, self._schema, X)
         else:
             schema, X = learn_schema(self, X, getattr(self, "pathways", None))
-        event, time = check_y_survival(y)
+        event, time = check_outcome(y, X)
         check_consistent_length(X, event, sites)
         edges = self._edges if continues else self._fit_bins(time, event)
         # Going on with the same seed, the validation part of before is set aside again.
@@ -183,6 +190,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         bins = np.searchsorted(edges, time, side="right")
         outcome = Outcome.of(time, event, bins, self._folds(y, sites))
         patients = read_patients(schema, X, outcome, required=self._required)
+        inspect_bags(patients.bags, patients.names)
         start = self.net_ if continues else None
         with (
             self._open_checkpoints(schema, patients, sites, seed, start) as checkpoints,
@@ -190,16 +198,18 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         ):
             seed = checkpoints.seed if checkpoints is not None else seed
             training, validation = self._split(patients, y, sites, seed)
-            net = start or self._make_net(schema, 1 + len(edges), seed)
+            # A copy: if this training fails, weights and prediction rule of before still belong together.
+            shared = {id(callback): callback for callback in self.callbacks or []}  # the user's own objects
+            net = copy.deepcopy(start, shared) or self._make_net(schema, 1 + len(edges), seed)
             self._prepare(net, training, continues)
             net.set_params(**{name: self._setting(name) for name in LOOP_PARAMETERS})
-            self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
             if validation is not None:
                 net.train_split = predefined_split(validation)
             try:
                 net.partial_fit(training, checkpoints=checkpoints)
             finally:
                 net.train_split = None  # nothing that stays may hold patients
+            self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
             rule = self._learn_rule(net, patients, X, edges)
             self._settle(net, schema, edges, rule)
         return self

@@ -22,6 +22,7 @@ __all__ = [
     "fit_time_bins",
 ]
 
+LARGEST_EXPONENT = 700.0  # beyond it the exponential leaves float64
 WIDE_SPREAD = 30.0  # of log risks, where the baseline hazard is carried by a handful of patients
 
 
@@ -73,6 +74,11 @@ class CoxPrediction:
 
         Log risks are centred by their median and summed in float64 from the last time
         backwards, so that widely spread risks lose no digits.
+
+        Raises
+        ------
+        CohortError
+            If the log risks lie so far from zero that a hazard relative to zero cannot be written.
         """
         weights = np.ones(outputs.shape[1]) if weights is None else weights
         log_risk = _weighted_sum(outputs, weights)
@@ -86,6 +92,11 @@ class CoxPrediction:
             )
         times, place = np.unique(time, return_inverse=True)
         centre = np.median(log_risk)
+        if abs(centre) + spread > LARGEST_EXPONENT:
+            raise CohortError(
+                f"Log risks of the training patients lie around {centre:.0f} and spread over {spread:.0f}: "
+                "too large for hazards and survival functions. Lower lr, or look for extreme features."
+            )
         relative = np.exp(log_risk - centre)
         at_time = np.bincount(place, weights=relative, minlength=len(times))
         at_risk = np.cumsum(at_time[::-1])[::-1]
@@ -97,8 +108,10 @@ class CoxPrediction:
         return _weighted_sum(outputs, self.weights)
 
     def cumulative_hazard(self, outputs: np.ndarray) -> np.ndarray:
-        """Baseline times relative risk."""
-        return np.exp(self.risk(outputs))[:, None] * self.baseline
+        """Baseline times relative risk; of a patient beyond float64, so large that nobody survives."""
+        with np.errstate(over="ignore"):
+            hazard = np.exp(np.minimum(self.risk(outputs), LARGEST_EXPONENT))[:, None] * self.baseline
+        return np.minimum(hazard, np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)

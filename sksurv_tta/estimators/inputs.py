@@ -155,7 +155,7 @@ def read_patients(
         profiles = np.where(has_profile[:, None], np.clip(standardised, -CLIP, CLIP), 0.0)
     else:
         profiles, has_profile = None, np.zeros(len(X), dtype=bool)
-    patients = PatientDataset(bags, schema.bag_widths, profiles, has_profile, outcome)
+    patients = PatientDataset(bags, schema.bag_widths, profiles, has_profile, outcome, names=X.index)
     refuse_missing(patients, X.index, required)
     return patients
 

@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sksurv_tta.training.files import write_atomically
+
 __all__ = ["data_digest", "fit_digest", "model_digest", "read_record", "write_record"]
 
 FORMAT = 1
@@ -116,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_record(directory: str | os.PathLike, digest: str) -> dict[str, Any] | None:
-    """The record, or None when it is not there or was cut short.
+    """The record, or None when it is not there, was cut short or altered.
 
     Parameters
     ----------
@@ -132,7 +134,9 @@ def read_record(directory: str | os.PathLike, digest: str) -> dict[str, Any] | N
         record = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None  # a damaged record only costs one fit
-    return record if isinstance(record, dict) and record.get("digest") == digest else None
+    if not isinstance(record, dict) or record.get("digest") != digest:
+        return None
+    return record if record.pop("sha256", None) == _checksum(record) else None
 
 
 def write_record(directory: str | os.PathLike, digest: str, record: Mapping[str, Any]) -> None:
@@ -145,9 +149,19 @@ def write_record(directory: str | os.PathLike, digest: str, record: Mapping[str,
     digest : str
     record : mapping
         Numbers, text, lists and mappings of them. Floats come back bit by bit.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or the folder cannot be written.
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{digest}.{os.getpid()}.partial"
-    partial.write_text(json.dumps({**record, "digest": digest}, default=_plain), encoding="utf-8")
-    os.replace(partial, folder / f"{digest}.json")
+    # as JSON gives it back, so that the checksum of what is read is that of what was written
+    content = json.loads(json.dumps({**record, "digest": digest}, default=_plain))
+    text = json.dumps({**content, "sha256": _checksum(content)})
+    write_atomically(folder / f"{digest}.json", text.encode("utf-8"))
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

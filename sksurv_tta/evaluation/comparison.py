@@ -15,6 +15,7 @@ from sksurv.util import Surv
 from sksurv_tta.evaluation.calibration import calibration_table
 from sksurv_tta.evaluation.intervals import noise_floor
 from sksurv_tta.evaluation.risk_groups import RiskGroups, group_by_risk
+from sksurv_tta.evaluation.safe_csv import write_csv
 from sksurv_tta.evaluation.summaries import Resamples, fold_means, paired_table, summary_table
 
 __all__ = ["Comparison"]
@@ -223,7 +224,8 @@ class Comparison:
         Parameters
         ----------
         directory : path
-            Made if it does not exist. ``predictions.csv`` holds patient identifiers.
+            Made if it does not exist. ``predictions.csv`` holds patient identifiers. Text that a spreadsheet
+            would run as a formula begins with an apostrophe; a file is replaced whole or not at all.
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +239,7 @@ class Comparison:
             "predictions": self.predictions,
         }
         for name, table in tables.items():
-            table.to_csv(folder / f"{name}.csv", index=False)
+            write_csv(table, folder / f"{name}.csv")
 
     def _check_model(self, model: str) -> None:
         if model not in self.models:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from sklearn.utils import _safe_indexing
 from sksurv_tta.evaluation.cache import read_record, write_record
 from sksurv_tta.evaluation.explain.unseen import explain_unseen
 from sksurv_tta.evaluation.fitting import predicted_risk, site_parameters, survival_at
+from sksurv_tta.exceptions import TrainingWarning
 
 __all__ = ["AS_GIVEN", "QUANTILES", "Task", "run_task"]
 
@@ -85,12 +87,25 @@ def run_task(
     if record is None:
         record = _recorded(task, X, y, sites, times[task.fold], error_score)
         if cache_dir and not record["error"]:
-            write_record(cache_dir, task.digest, record)
+            _keep(cache_dir, task, record)
         record["from_cache"] = False
     else:
         record["from_cache"] = True
     # the digest does not depend on the name of a model, nor on the number of a fold
     return {**record, "model": task.model, "seed": task.seed, "fold": task.fold}
+
+
+def _keep(cache_dir: str, task: Task, record: dict[str, Any]) -> None:
+    """Write a record; a disk that is full costs the record and not the comparison."""
+    try:
+        write_record(cache_dir, task.digest, record)
+    except OSError as error:
+        warnings.warn(
+            f"The fit of {task.model!r} in fold {task.fold} could not be kept in {cache_dir}: "
+            f"{error.strerror}. The comparison goes on; if it is interrupted, this fit is run again.",
+            TrainingWarning,
+            stacklevel=2,
+        )
 
 
 def _recorded(

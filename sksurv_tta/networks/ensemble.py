@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -155,6 +156,14 @@ class EnsembleNetwork(SurvivalNetwork):
         """Hand every member its own statistics."""
         for number, member in enumerate(self.members):
             member.end_step(_of_member(statistics, f"{number}."))
+
+    def end_epoch(self) -> dict[str, float]:
+        """Numbers of the members for the history: the worst residual, all unsolved plans, the mean of others."""
+        reports = [member.end_epoch() for member in self.members]
+        merge = {"transport_residual": max, "unsolved_plans": sum}
+        return {
+            name: merge.get(name, fmean)([report[name] for report in reports]) for name in dict(reports[0])
+        }
 
     def check_state(self, state: Mapping[str, Tensor]) -> list[str]:
         """Name what no training leaves behind, member by member."""

@@ -191,6 +191,10 @@ class SurvivalNetwork(nn.Module):
     def end_step(self, statistics: Mapping[str, Tensor]) -> None:
         """Called after the gradients of a step, with the batch sums of all statistics."""
 
+    def end_epoch(self) -> Mapping[str, float]:
+        """Called after the last step of an epoch; numbers to keep in the history."""
+        return {}
+
     def check_state(self, state: Mapping[str, Tensor]) -> list[str]:
         """Say what is wrong with a state from a file: what types, shapes and finite values do not tell.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sksurv_tta.losses import agreement_loss, soft_cross_entropy
+from sksurv_tta.networks.diary import PlanDiary
 from sksurv_tta.networks.interface import Ragged
 from sksurv_tta.networks.linear import Linear, linear
 from sksurv_tta.networks.randomness import current_generator
@@ -91,6 +92,7 @@ class PrototypeAssignment(nn.Module):
             nn.ModuleList(Linear(token_dim, prototype_dim) for _ in range(n_heads))
             for _ in range(n_modalities)
         )
+        self.diary = PlanDiary()
         n_banks = 1 if shared_prototypes else n_modalities
         self.prototypes = nn.Parameter(torch.randn(n_banks, n_prototypes, prototype_dim))
         self.register_buffer("running_agreement", torch.full((n_modalities, n_heads), torch.nan))
@@ -158,13 +160,18 @@ class PrototypeAssignment(nn.Module):
         assert self.assignment is not None  # noqa: S101 - for the type checker; callers have looked
         # Autocast would run the solver's own products in half precision: it then does not converge.
         with torch.autocast(cost.device.type, enabled=False):
-            return self.assignment(cost, mass, mask).plan
+            solved = self.assignment(cost, mass, mask)
+        if self.training:
+            self.diary.note(solved)
+        return solved.plan
 
     def _transport(self, logits: Sequence[Ragged], mass: float) -> list[Ragged]:
         costs, masks = zip(
             *(pad(rows.with_values(assignment_cost(rows.values))) for rows in logits), strict=True
         )
         plan = self._plan(*stack_tokens(costs, masks), mass)
+        if self.training:
+            self.diary.note_usage(plan)
         n_tokens = torch.stack([mask.sum(dim=1) for mask in masks]).sum(dim=0)
         parts = split_tokens(plan * n_tokens[:, None, None], [cost.shape[1] for cost in costs])
         return [

@@ -188,6 +188,7 @@ class TTANetwork(SurvivalNetwork):
 
     def begin_training(self, steps_per_epoch: int) -> None:
         """Fix the horizon of the curriculum, in steps, at the first call."""
+        self.together.diary.clear()
         if self.ramp_steps < 0:
             self.ramp_steps.fill_(round(self.mass_ramp_epochs * steps_per_epoch))
 
@@ -201,6 +202,10 @@ class TTANetwork(SurvivalNetwork):
     def end_step(self, statistics: Mapping[str, Tensor]) -> None:
         """Update which head leads."""
         self.together.update_leading_heads(statistics)
+
+    def end_epoch(self) -> Mapping[str, float]:
+        """Say how the transport plans of the epoch were solved and how the prototypes were used."""
+        return self.together.diary.report()
 
     def check_state(self, state: Mapping[str, Tensor]) -> list[str]:
         """Name buffers with values that no training leaves behind."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from sksurv_tta.exceptions import PathwayError, PathwayWarning, listing
 
-__all__ = ["read_gmt", "tidy"]
+__all__ = ["MANGLED", "read_gmt", "tidy"]
 
 # The complete MSigDB is about 30 MB; anything much larger is not a pathway file.
 MAX_BYTES = 50 * 2**20

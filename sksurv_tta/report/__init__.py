@@ -1,5 +1,6 @@
 """Results of an evaluation as files that speak for themselves."""
 
+from sksurv_tta.evaluation.safe_csv import as_safe_csv, write_csv
 from sksurv_tta.report.explanation import (
     HOW_TO_PARQUET,
     ExplanationFolder,
@@ -9,7 +10,6 @@ from sksurv_tta.report.explanation import (
 from sksurv_tta.report.folder import metrics_by_fold, write_results
 from sksurv_tta.report.html import HOW_TO_DRAW, can_draw, write_report
 from sksurv_tta.report.run import RunDescription
-from sksurv_tta.report.tables import as_safe_csv, write_csv
 from sksurv_tta.report.text import summarise
 
 __all__ = [

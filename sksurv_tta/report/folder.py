@@ -11,8 +11,8 @@ import pandas as pd
 
 from sksurv_tta.cohort import Cohort
 from sksurv_tta.evaluation import Comparison
+from sksurv_tta.evaluation.safe_csv import write_csv, write_text
 from sksurv_tta.report.run import RunDescription
-from sksurv_tta.report.tables import write_csv, write_text
 from sksurv_tta.report.text import summarise
 
 __all__ = ["metrics_by_fold", "write_results"]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from sksurv_tta.cohort import Cohort
 from sksurv_tta.evaluation import Comparison
+from sksurv_tta.evaluation.safe_csv import write_text
 from sksurv_tta.report.headline import headline
 from sksurv_tta.report.markup import Markup, join, listed, tag
 from sksurv_tta.report.run import RunDescription
 from sksurv_tta.report.sections import Section, all_sections
-from sksurv_tta.report.tables import write_text
 
 if TYPE_CHECKING:
     from sksurv_tta.report.figures import Drawing

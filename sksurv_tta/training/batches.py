@@ -112,6 +112,7 @@ class Batch:
         self.data, self.rows = data, rows
         self.seed, self.epoch, self.step = seed, epoch, step
         self.bag_size, self.n_profile_tokens = bag_size, n_profile_tokens
+        self.group_tokens = GROUP_TOKENS
 
     def __len__(self) -> int:
         """Number of patients."""
@@ -169,10 +170,18 @@ class Batch:
         order = np.argsort(-n_tokens, kind="stable")
         groups, start = [], 0
         while start < len(order):
-            size = max(1, int(GROUP_TOKENS // max(n_tokens[order[start]], 1)))
+            size = max(1, int(self.group_tokens // max(n_tokens[order[start]], 1)))
             groups.append(order[start : start + size])
             start += size
         return groups
+
+    def halve_groups(self) -> bool:
+        """Embed half as many patients together from now on; False where each is alone already."""
+        largest = max(len(group) for group in self.groups)
+        while largest > 1 and max(len(group) for group in self.groups) == largest:
+            self.group_tokens //= 2
+            del self.groups
+        return largest > 1
 
     def seed_of(self, purpose: Purpose, *keys: int) -> int:
         """Seed of one purpose at this step."""

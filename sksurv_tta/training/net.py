@@ -13,13 +13,16 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from sksurv.metrics import concordance_index_censored
 
-from sksurv_tta.exceptions import NonFiniteCostError, TrainingDivergedError
+from sksurv_tta.exceptions import NonFiniteCostError, TrainingDivergedError, listing
 from sksurv_tta.training.batches import Batch, epoch_batches
 from sksurv_tta.training.checkpoints import Checkpoints
+from sksurv_tta.training.diagnostics import warn_of_history
 from sksurv_tta.training.early_stopping import EarlyStop
+from sksurv_tta.training.memory import step_within_memory
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.predict import predict_patients
-from sksurv_tta.training.step import StepResult, accumulate_gradients
+from sksurv_tta.training.rollback import back_to_epoch_if_diverged
+from sksurv_tta.training.step import StepResult
 
 __all__ = ["SurvivalNet"]
 
@@ -112,11 +115,13 @@ class SurvivalNet(NeuralNet):
         self.notify("on_train_begin", X=X, y=y)
         n_done = checkpoints.resume(self) if checkpoints is not None else 0
         while n_done < self.max_epochs and not self._should_stop():
-            self.fit_loop(X, y, epochs=1, **fit_params)
+            with back_to_epoch_if_diverged(self):
+                self.fit_loop(X, y, epochs=1, **fit_params)
             n_done += 1
             if checkpoints is not None:
                 checkpoints.save(self)
         self.notify("on_train_end", X=X, y=y)
+        warn_of_history(self.history[self.first_epoch_ :])
         return self
 
     def _should_stop(self) -> bool:
@@ -134,7 +139,7 @@ class SurvivalNet(NeuralNet):
         try:
             low_memory = self.low_memory or batch.n_values > MAX_HELD_VALUES
             with self._autocast(cache=not low_memory):
-                result = accumulate_gradients(network, batch, self.criterion_, low_memory=low_memory)
+                result = step_within_memory(network, batch, self.criterion_, low_memory=low_memory)
         except NonFiniteCostError as error:
             raise _diverged(batch, "the tokens of some patients are not finite", {}) from error
         self._check_and_clip(result, batch)
@@ -170,7 +175,8 @@ class SurvivalNet(NeuralNet):
             epoch = len(self.history) - 1
             raise TrainingDivergedError(
                 f"Outputs for the validation part are not finite at epoch {epoch + 1}; rows of X: "
-                f"{batch.rows[wrong].tolist()}. Look for extreme features among these patients, or lower lr.",
+                f"{batch.rows[wrong].tolist()}, patients: {listing(batch.names[wrong])}. Look for extreme "
+                "features among these patients, or lower lr.",
                 epoch=epoch,
                 step=self.steps_per_epoch_,
                 parts={},
@@ -207,6 +213,8 @@ class SurvivalNet(NeuralNet):
             self.history.record("eventless_batches", n_eventless)
             self.history.record("mass", float(getattr(self.module_, "mass", math.nan)))
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+            for name, value in self.module_.end_epoch().items():
+                self.history.record(name, value)
 
     def _set_learning_rate(self, batch: Any) -> None:
         """Warm-up, then a cosine to zero: a function of the step, so there is no state to save."""
@@ -242,9 +250,9 @@ class SurvivalNet(NeuralNet):
 def _diverged(batch: Batch, what: str, parts: dict[str, float]) -> TrainingDivergedError:
     return TrainingDivergedError(
         f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: {what}; "
-        f"rows of X: {np.sort(batch.data.rows[batch.rows]).tolist()}. "
-        "The weights were not touched by this step. Look for extreme features among these patients, "
-        "or lower lr.",
+        f"rows of X: {np.sort(batch.data.rows[batch.rows]).tolist()}, patients: "
+        f"{listing(batch.data.names[batch.rows], 64)}. The weights were not touched by this step, and those "
+        "of the epoch before are restored. Look for extreme features among these patients, or lower lr.",
         epoch=batch.epoch,
         step=batch.step,
         parts=parts,

@@ -30,6 +30,8 @@ class PatientDataset(torch.utils.data.Dataset):
         None for prediction.
     rows : ndarray of int, optional
         Each patient's row in X, for errors.
+    names : sequence, optional
+        What X calls the patients, for errors; their rows if not given.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class PatientDataset(torch.utils.data.Dataset):
         has_profile: np.ndarray,
         outcome: Outcome | None = None,
         rows: np.ndarray | None = None,
+        names: Sequence | None = None,
     ):
         self.bags = tuple(list(column) for column in bags)
         self.n_features = tuple(n_features)
@@ -47,6 +50,7 @@ class PatientDataset(torch.utils.data.Dataset):
         self.has_profile = np.asarray(has_profile, dtype=bool)
         self.outcome = outcome
         self.rows = np.arange(len(self.has_profile)) if rows is None else rows
+        self.names = np.array([str(name) for name in (self.rows if names is None else names)], dtype=object)
         counts = [[0 if bag is None else bag.n_instances for bag in column] for column in self.bags]
         #: (n_patients, n_bag_modalities): instances of each patient, 0 where the bag is missing.
         self.n_instances = np.array(counts, dtype=np.int64).reshape(len(self.bags), len(self)).T
@@ -79,4 +83,5 @@ class PatientDataset(torch.utils.data.Dataset):
             self.has_profile[rows],
             None if self.outcome is None else Outcome(*(values[index] for values in self.outcome)),
             self.rows[rows],
+            self.names[rows],
         )

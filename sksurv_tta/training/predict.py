@@ -14,6 +14,7 @@ from torch import Tensor
 from sksurv_tta.bags import Bag
 from sksurv_tta.exceptions import NonFiniteCostError
 from sksurv_tta.networks import PatientGroup, Ragged, SurvivalNetwork
+from sksurv_tta.training.memory import embed_within_memory
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.threads import threads_for
 
@@ -51,7 +52,18 @@ def predict_patients(network: SurvivalNetwork, data: PatientDataset) -> np.ndarr
 
 
 def embed_patient(network: SurvivalNetwork, data: PatientDataset, patient: int) -> Tensor:
-    """Summary of one patient, (1, ...), as ``network.forward`` takes it."""
+    """Summary of one patient, (1, ...), as ``network.forward`` takes it.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        If even small blocks of instances do not fit into memory.
+    """
+    name = f"patient {data.names[patient]} ({int(data.n_instances[patient].sum()):,} instances)"
+    return embed_within_memory(lambda size: _embed(network, data, patient, size), BLOCK_INSTANCES, name)
+
+
+def _embed(network: SurvivalNetwork, data: PatientDataset, patient: int, block_size: int) -> Tensor:
     device = network.device
     profiles = None
     if data.profiles is not None:
@@ -59,12 +71,12 @@ def embed_patient(network: SurvivalNetwork, data: PatientDataset, patient: int) 
         tokens, n_tokens = network.encode_profiles(own.to(device))
         profiles = Ragged(tokens, (len(own) * n_tokens,))
     bags = [column[patient] for column in data.bags]
-    if any(bag is not None and bag.n_instances > BLOCK_INSTANCES for bag in bags):
+    if any(bag is not None and bag.n_instances > block_size for bag in bags):
         widths = zip(bags, data.n_features, strict=True)
         readers = [
             (_RowReader(bag, width, device), 0 if bag is None else bag.n_instances) for bag, width in widths
         ]
-        tokens_in_blocks = network.embed_in_blocks(readers, profiles, BLOCK_INSTANCES)
+        tokens_in_blocks = network.embed_in_blocks(readers, profiles, block_size)
         if tokens_in_blocks is not None:
             return tokens_in_blocks
     ragged = tuple(

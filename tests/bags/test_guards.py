@@ -143,6 +143,24 @@ def test_a_half_written_chunked_data_set_is_refused(tmp_path, rng):
     refused(tmp_path / "a.h5", "only 2 of 4 chunks")
 
 
+@pytest.mark.parametrize("storage", [{"compression": "gzip", "fletcher32": True}, {"compression": "lzf"}, {}])
+def test_a_hole_in_the_index_of_chunks_is_refused_before_the_library_follows_it(write_hdf5, rng, storage):
+    features = rng.normal(size=(24, 8)).astype("f4")
+    path = write_hdf5("a.h5", features, chunks=(8, 4), maxshape=(None, 8), **storage)
+    content = path.read_bytes()
+    start = content.index(b"TREE\x01")
+    n_refused = 0
+    for place in range(start + 24, start + 24 + 6 * 40, 8):  # keys and children of the six chunks
+        path.write_bytes(content[:place] + bytes(16) + content[place + 16 :])
+        try:
+            bag = read_bag(path)  # reads no value
+        except BagFileError as error:
+            n_refused += "chunks of" in str(error)
+            continue
+        np.testing.assert_array_equal(bag.read(), features)  # there were zeros before
+    assert n_refused > 15
+
+
 def test_a_half_written_contiguous_data_set_is_refused_when_read(tmp_path, rng):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         dataset = file.create_dataset("features", (400, 4), "f4")

@@ -1,5 +1,6 @@
 import ast
 import random
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -247,6 +248,18 @@ def test_a_small_tensor_file_that_claims_terabytes_is_refused(tmp_path):
     save_tensor(torch.ones(1, 4).expand(1000, 4), tmp_path / "a.pt")
     with pytest.raises(BagFileError, match="over a storage of 16 bytes"):
         read_bag(tmp_path / "a.pt")
+
+
+def test_a_length_of_gigabytes_in_an_old_tensor_file_allocates_nothing(tmp_path):
+    path = tmp_path / "a.pt"
+    path.write_bytes(b"\x80\x02X" + (2**31 - 1).to_bytes(4, "little") + b"a text that is shorter.")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BagFileError, match="cannot be read"):
+            read_bag(path)
+        assert tracemalloc.get_traced_memory()[1] < 1e8
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_tensor_file_with_compressed_members_is_refused(tmp_path, features):

@@ -202,6 +202,21 @@ def test_files_of_another_size_are_refused(store, name):
         open_store(store)
 
 
+def test_a_store_that_is_cut_short_while_in_use_is_refused_and_does_not_end_the_process(store):
+    _, bags = open_store(store)
+    bags[0].read()
+    content = (store / "features.npy").read_bytes()
+    with open(store / "features.npy", "r+b") as file:
+        file.truncate(128)
+    with pytest.raises(BagFileError, match=r"patient P1: .*features\.npy: was cut short while"):
+        bags[0].read()
+    (store / "features.npy").write_bytes(content)
+    bags[0].read_raw()
+    (store / "features.npy").unlink()
+    with pytest.raises(BagFileError, match=r"features\.npy: no such file"):
+        bags[0].read_raw()
+
+
 def test_a_flipped_bit_is_found_by_the_checksum(store):
     content = bytearray((store / "features.npy").read_bytes())
     content[-3] ^= 1

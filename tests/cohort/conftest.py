@@ -1,5 +1,6 @@
 """A small study on disk: six patients at three sites, as a clinical table, an expression table and slides."""
 
+import zlib
 from types import SimpleNamespace
 
 import h5py
@@ -13,9 +14,9 @@ GENES = ["ACTB", "TP53", "BRCA1", "SEPTIN2"]
 PATIENTS = ["A-01", "A-02", "B-01", "B-02", "C-01", "C-02"]
 
 
-def write_slide(folder, name, n_instances=4, n_features=3, seed=0):
+def write_slide(folder, name, n_instances=4, n_features=3, seed=None):
     folder.mkdir(exist_ok=True)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(zlib.crc32(name.encode()) if seed is None else seed)
     with h5py.File(folder / f"{name}.h5", "w") as file:
         file["features"] = rng.standard_normal((n_instances, n_features)).astype(np.float32)
         file["coords"] = rng.integers(0, 100, size=(n_instances, 2))

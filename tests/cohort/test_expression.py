@@ -1,7 +1,10 @@
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from sksurv_tta.cohort import tables
 from sksurv_tta.exceptions import CohortError, CohortWarning
 
 BARCODES = [f"TCGA-2F-A9K{i}" for i in range(6)]
@@ -149,3 +152,50 @@ def test_ids_with_control_characters_are_refused(study):
     study.expression.index = ["A\n01", *study.expression.index[1:]]
     with pytest.raises(CohortError, match=r"1 ids of the expression table .* control characters: 'A\\n01'"):
         study.read(bags=None)
+
+
+def test_genes_that_a_spreadsheet_renamed_are_reported_with_their_column(study):
+    study.expression = study.expression.rename(columns={"TP53": "2-Sep", "BRCA1": "1-Mar"})
+    with pytest.warns(
+        CohortWarning, match=r"2 genes .*spreadsheet may .*2-Sep \(column 3\), 1-Mar \(column 4\)"
+    ):
+        study.read()
+
+
+def test_a_small_packed_table_cannot_unpack_into_a_huge_one(study, monkeypatch):
+    monkeypatch.setitem(tables.MAX_BYTES, "expression", 300)
+    study.write()
+    path = study.folder / "rna.csv.gz"
+    path.write_bytes(gzip.compress((study.folder / "rna.csv").read_bytes() + b"\n" * 100_000))
+    with pytest.raises(
+        CohortError, match=r"rna\.csv\.gz \(expression\) cannot be read: it holds more than 300"
+    ):
+        study.read(expression=path)
+    path.write_bytes(gzip.compress(b"," * 10_000_000))
+    with pytest.raises(CohortError, match="more than 300 bytes"):
+        study.read(expression=path)
+
+
+def test_parquet_is_read_and_a_damaged_one_is_refused_whatever_its_reader_raises(study, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    study.write()
+    path = study.folder / "rna.parquet"
+    study.expression.reset_index(names="case_id").to_parquet(path)
+    assert study.read(expression=path).X["TP53"].tolist() == study.expression["TP53"].tolist()
+    with monkeypatch.context() as patch:
+        patch.setattr(pd, "read_parquet", lambda *_, **__: {}["pandas_type"])  # as the fuzzer met it
+        with pytest.raises(
+            CohortError, match=r"rna\.parquet .* cannot be read: it is damaged .KeyError: 'pan"
+        ):
+            study.read(expression=path)
+    with monkeypatch.context() as patch:
+        patch.setattr(pd, "read_parquet", lambda *_, **__: bytearray(2**62))
+        with pytest.raises(CohortError, match=r"rna\.parquet .* asks for more memory than there is"):
+            study.read(expression=path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CohortError, match=r"rna\.parquet \(expression\) cannot be read"):
+        study.read(expression=path)
+    study.expression.reset_index(names="case_id").to_parquet(path)
+    monkeypatch.setitem(tables.MAX_BYTES, "expression", parquet.read_metadata(path).num_rows * 8)
+    with pytest.raises(CohortError, match="it holds 6 rows of 5 columns"):
+        study.read(expression=path)

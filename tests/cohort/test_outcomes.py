@@ -208,3 +208,15 @@ def test_cells_that_mean_unknown_are_missing(study, cell):
     study.clinical.loc[0, "days"] = 1.0
     study.clinical["unused"] = cell
     assert study.read().table["unused"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["case_id", "days", "hospital", "slide_id"])
+def test_two_columns_of_one_name_are_refused(study, name):
+    study.clinical["slide_id"] = study.clinical["case_id"]
+    study.write()
+    path = study.folder / "clinical.csv"
+    header, rest = path.read_text().split("\n", 1)
+    path.write_text(header.replace("fold", name) + "\n" + rest)
+    study.write = lambda: None
+    with pytest.raises(CohortError, match=f"has several columns '{name}'"):
+        study.read(site="hospital")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sksurv_tta.bags import write_store
+from sksurv_tta.bags import write_checksums, write_store
 from sksurv_tta.cohort import TUMOUR_TYPES, tcga_patient, tcga_site
 from sksurv_tta.cohort.barcodes import is_diagnostic, sample_type
 from sksurv_tta.exceptions import CohortError, CohortWarning
@@ -178,3 +178,38 @@ def test_barcodes_say_patient_site_and_sample_type():
 def test_other_names_are_no_barcodes(function, name):
     with pytest.raises(CohortError, match="is no TCGA barcode"):
         function(name)
+
+
+def test_a_copy_under_another_name_is_refused_with_both_patients(study):
+    (study.bags / "B-02.h5").write_bytes((study.bags / "A-01.h5").read_bytes())
+    with pytest.raises(CohortError, match=r"same content: A-01\.h5 \(A-01\), B-02\.h5 \(B-02\)\. Remove"):
+        study.read()
+
+
+def test_links_out_of_the_folder_need_that_folder_too(study):
+    elsewhere = study.folder / "elsewhere"
+    elsewhere.mkdir()
+    (study.bags / "B-02.h5").rename(elsewhere / "B-02.h5")
+    (study.bags / "B-02.h5").symlink_to(elsewhere / "B-02.h5")
+    with pytest.raises(
+        CohortError, match=r"1 files are links that lead out of the folder: B-02\.h5 \(to .*elsew"
+    ):
+        study.read()
+    assert read_sizes(study, bags=[study.bags, elsewhere]) == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_folder_may_itself_be_a_link(study):
+    (study.folder / "link").symlink_to(study.bags)
+    assert read_sizes(study, bags=study.folder / "link") == [2, 3, 4, 5, 6, 7]
+
+
+def test_checksums_are_compared_when_asked(study):
+    with pytest.raises(CohortError, match=r"SHA256SUMS: no such file"):
+        study.read(verify="sha256")
+    write_checksums(study.bags)
+    assert read_sizes(study, verify="sha256") == [2, 3, 4, 5, 6, 7]
+    content = bytearray((study.bags / "C-01.h5").read_bytes())
+    content[-1] ^= 1
+    (study.bags / "C-01.h5").write_bytes(content)
+    with pytest.raises(CohortError, match=r"patient C-01: .*C-01\.h5: is not the file whose checksum"):
+        study.read(verify="sha256")

@@ -15,7 +15,7 @@ from sksurv_tta.estimators.baseline_hazard import (
     as_step_functions,
     fit_time_bins,
 )
-from sksurv_tta.exceptions import TrainingWarning
+from sksurv_tta.exceptions import CohortError, TrainingWarning
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,35 @@ def test_widely_spread_risks_lose_no_digits(spread):
         for stop in range(n)
     ]
     np.testing.assert_allclose(rule.baseline, exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("largest", [1e3, 1e30, 3e38])
+def test_patients_beyond_all_others_have_a_lawful_function(largest):
+    time, event = np.arange(1.0, 9.0), np.ones(8, dtype=bool)
+    rule = CoxPrediction.fit(np.linspace(-1, 1, 8)[:, None], time, event)
+    hazard = rule.cumulative_hazard(np.array([[largest], [-largest], [0.0]]))
+    assert np.isfinite(hazard).all()
+    assert (np.diff(hazard, axis=1) >= 0).all()
+    np.testing.assert_array_equal(np.exp(-hazard[0]), 0.0)  # nobody lives past the first event
+    np.testing.assert_array_equal(np.exp(-hazard[1]), 1.0)
+    np.testing.assert_allclose(hazard[2], rule.baseline)
+
+
+def test_risks_far_from_zero_still_have_functions():
+    risks = 650.0 + np.linspace(-10, 10, 8)[:, None]
+    rule = CoxPrediction.fit(risks, np.arange(1.0, 9.0), np.ones(8, dtype=bool))
+    near = CoxPrediction.fit(risks - 650.0, np.arange(1.0, 9.0), np.ones(8, dtype=bool))
+    np.testing.assert_allclose(
+        rule.cumulative_hazard(risks), near.cumulative_hazard(risks - 650.0), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("centre", [-900.0, 900.0])
+def test_risks_too_far_from_zero_for_any_hazard_are_refused(centre):
+    risks = centre + np.linspace(-10, 10, 8)[:, None]
+    message = rf"lie around {centre:.0f} and spread over 20: too large.*Lower lr"
+    with pytest.raises(CohortError, match=message):
+        CoxPrediction.fit(risks, np.arange(1.0, 9.0), np.ones(8, dtype=bool))
 
 
 def test_a_constant_added_to_all_risks_changes_no_survival_function(whas500):

@@ -1,5 +1,7 @@
 """What goes wrong in training: no events, no finite loss, too few patients."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -131,3 +133,29 @@ def test_an_interrupted_training_is_not_taken_for_a_fitted_model(small, cohort):
         estimator.fit(cohort.X, cohort.y)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         estimator.predict(cohort.X)
+
+
+@pytest.mark.parametrize("fault", ["divergence", "interrupt"])
+def test_a_continued_training_that_fails_leaves_the_model_of_before(small, cohort, weights_of, fault):
+    """Weights, baseline and history belong together, or survival functions would be of another model."""
+    estimator = small(warm_start=True).fit(cohort.X, cohort.y)
+    weights, epochs = weights_of(estimator), len(estimator.history_)
+    survival = estimator.predict_survival_function(cohort.X, return_array=True)
+
+    class Fail(Callback):
+        def on_batch_begin(self, net, training=False, **kwargs):
+            if training and len(net.history) == epochs + 2:
+                if fault == "interrupt":
+                    raise KeyboardInterrupt
+                with torch.no_grad():
+                    net.module_.fuse.head.weight.fill_(torch.nan)
+
+    net = copy.deepcopy(estimator.net_)
+    net.callbacks_ = [*net.callbacks_, ("fail", Fail().initialize())]
+    estimator.net_ = net
+    error = KeyboardInterrupt if fault == "interrupt" else TrainingDivergedError
+    with pytest.raises(error):
+        estimator.set_params(max_epochs=4).fit(cohort.X, cohort.y)
+    assert weights_of(estimator) == weights
+    assert len(estimator.net_.history) == epochs
+    np.testing.assert_array_equal(estimator.predict_survival_function(cohort.X, return_array=True), survival)

@@ -22,6 +22,8 @@ def test_a_damaged_or_foreign_record_is_no_record(tmp_path):
     write_record(tmp_path, "abc", {"risk": [1.0]})
     path = tmp_path / "abc.json"
     whole = path.read_text()
+    path.write_text(whole.replace("1.0", "1.5"))
+    assert read_record(tmp_path, "abc") is None  # a number that is as good as another
     path.write_text(whole[:-5])
     assert read_record(tmp_path, "abc") is None
     (tmp_path / "def.json").write_text(whole)

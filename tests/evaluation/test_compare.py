@@ -1,4 +1,4 @@
-import json
+import errno
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.metrics import concordance_index_censored
 
 from sksurv_tta.evaluation import RidgeCox, compare
-from sksurv_tta.exceptions import CohortError, FoldError, OutcomeError
+from sksurv_tta.evaluation.cache import read_record, write_record
+from sksurv_tta.exceptions import CohortError, FoldError, OutcomeError, TrainingWarning
 
 
 class Counting(RidgeCox):
@@ -194,6 +195,28 @@ def test_finished_fits_are_not_run_again(genes_and_outcome, tmp_path):
     assert Counting.fits == 10
 
 
+def test_a_full_disk_costs_the_cache_and_not_the_comparison(genes_and_outcome, tmp_path, monkeypatch):
+    X, y, _ = genes_and_outcome
+    settings = {"cv": 3, "metrics": ["c_index"], "n_resamples": 20, "random_state": 0}
+    expected = compare({"m": RidgeCox(alpha=1.0)}, X, y, **settings)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.warns(TrainingWarning, match=r"fit of 'm' in fold \d could not be kept in .*: No space left"):
+        found = compare({"m": RidgeCox(alpha=1.0)}, X, y, cache_dir=tmp_path, **settings)
+    np.testing.assert_array_equal(found.table["value"], expected.table["value"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_are_safe_to_open_and_replaced_whole(comparison, tmp_path):
+    comparison.to_csv(tmp_path)
+    written = pd.read_csv(tmp_path / "predictions.csv")
+    np.testing.assert_array_equal(written["risk"], comparison.predictions["risk"])
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_failures_are_not_kept_in_the_cache(genes_and_outcome, tmp_path):
     X, y, _ = genes_and_outcome
     compare({"m": Failing("nobody")}, X, y, cv=3, random_state=0, cache_dir=tmp_path, error_score="record")
@@ -288,7 +311,7 @@ def test_records_of_an_earlier_version_have_no_history(genes_and_outcome, tmp_pa
     settings = {"cv": 3, "metrics": ["c_index"], "cache_dir": tmp_path, "n_resamples": 20, "random_state": 0}
     compare({"m": WithHistory(alpha=1.0)}, X, y, **settings)
     for path in tmp_path.iterdir():
-        record = json.loads(path.read_text())
+        record = read_record(tmp_path, path.stem)
         del record["history"]
-        path.write_text(json.dumps(record))
+        write_record(tmp_path, path.stem, record)
     assert compare({"m": WithHistory(alpha=1.0)}, X, y, **settings).histories.empty

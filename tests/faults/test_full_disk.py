@@ -3,9 +3,16 @@
 import errno
 import shutil
 
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
+from sksurv_tta.bags import write_checksums
+from sksurv_tta.evaluation.cache import write_record
+from sksurv_tta.evaluation.safe_csv import write_csv, write_text
 from sksurv_tta.exceptions import TrainingWarning
+from sksurv_tta.model_selection.fold_files import write_folds
+from sksurv_tta.report.figures import Drawing, write_figures
 from sksurv_tta.training import checkpoints as checkpoints_module
 from sksurv_tta.training import files
 
@@ -96,3 +103,55 @@ def test_a_folder_that_vanishes_ends_no_training(tiny, trainer, tmp_path):
     at = trainer.At((2, 1), lambda: shutil.rmtree(tmp_path / "run"))
     with pytest.warns(TrainingWarning, match="could not be written: No such file"):
         tiny(callbacks=[at]).fit(*trainer.tiny_patients())
+
+
+# Everything else that the package writes
+
+
+def written_by(name, folder, number):
+    """Let a writer put something that depends on ``number`` into a file of its own; returns the file."""
+    path = folder / name
+    table = pd.DataFrame({"patient": ["A", "B"], "fold": [0, 1], "value": [number, number]})
+    if name == "SHA256SUMS":
+        (folder.parent / "a.npy").write_bytes(b"bytes %d" % number)
+        shutil.copy(folder.parent / "a.npy", folder / "a.npy")
+        write_checksums(folder, [folder / "a.npy"])
+        (folder / "a.npy").unlink()
+    elif name == "record.json":
+        write_record(folder, "record", {"risk": [float(number)]})
+    elif name == "folds.csv":
+        write_folds(path, ["A", "B"], [0, number])
+    elif name == "figures":
+        axes = Figure(figsize=(1, 1)).subplots()
+        axes.set_title(str(number))
+        write_figures([Drawing("s", "plot", "", "", axes)], folder)
+        return folder / "plot.png"
+    else:
+        {"table.csv": lambda: write_csv(table, path), "page.html": lambda: write_text(str(number), path)}[
+            name
+        ]()
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["table.csv", "page.html", "record.json", "folds.csv", "figures", "SHA256SUMS"]
+)
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_every_writer_leaves_the_earlier_file_and_nothing_else(tmp_path, monkeypatch, name, call):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    path = written_by(name, folder, 1)
+    before = {entry.name: entry.read_bytes() for entry in folder.iterdir()}
+    assert before[path.name]
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os." + call, full)
+        with pytest.raises(OSError, match="No space left"):
+            written_by(name, folder, 2)
+    assert {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name != "a.npy"} == before
+    (folder / "a.npy").unlink(missing_ok=True)
+    written_by(name, folder, 2)
+    assert path.read_bytes() != before[path.name]

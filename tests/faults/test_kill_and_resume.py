@@ -44,6 +44,14 @@ def test_killed_inside_the_writer(trainings, undisturbed, tmp_path, writer):
     assert not list(tmp_path.glob("*/.*"))  # no half-written file is left
 
 
+def test_neither_the_clock_nor_the_place_is_part_of_a_training(trainings, undisturbed, tmp_path):
+    assert trainings.run(tmp_path, moment=(3, 1), odd_clock=True)["code"] == -signal.SIGKILL
+    answer = trainings.run(tmp_path)
+    assert answer["digest"] == undisturbed["digest"]
+    assert not answer["warnings"]
+    assert trainings.run(tmp_path / "other", odd_clock=True)["digest"] == undisturbed["digest"]
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments(trainings, undisturbed, tmp_path):
     chance = random.Random(0)  # noqa: S311 - not for secrets

@@ -4,7 +4,9 @@ It imports the package once: a training that starts anew after a kill costs a fo
 of imports. Reads one JSON request per line, writes one JSON answer per line.
 """
 
+import contextlib
 import json
+import locale
 import os
 import resource
 import signal
@@ -87,9 +89,28 @@ def sleeping(path):
     return sleep
 
 
+def turn_back_the_clock():
+    """Let time run backwards, in another zone and with a comma in every number where the system has one."""
+    now = [4e9]
+
+    def earlier():
+        now[0] -= 1000.0
+        return now[0]
+
+    time.time = time.perf_counter = earlier
+    os.environ["TZ"] = "Pacific/Kiritimati"
+    time.tzset()
+    for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C"):
+        with contextlib.suppress(locale.Error):
+            locale.setlocale(locale.LC_ALL, name)
+            break
+
+
 def train(request):
     actions = {"die": die, "sleep": sleeping(request["result"] + ".reached")}
     at = At(request.get("moment"), actions[request.get("action", "die")])
+    if request.get("odd_clock"):
+        turn_back_the_clock()
     if "writer" in request:
         die_in_writer(*request["writer"])
     estimator = TTASurvivalEstimator(

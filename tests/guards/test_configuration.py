@@ -165,6 +165,7 @@ TESTED_AS_A_WHOLE = {
 #: Modules whose tests are in a test module of another name.
 TESTED_IN = {
     "__main__.py": "cli/test_usage.py",
+    "bags/hdf5_guards.py": "bags/test_guards.py",
     "cohort/barcodes.py": "cohort/test_slides.py",
     "cohort/cohort.py": "cohort/test_read.py",
     "cohort/findings.py": "cohort/test_read.py",
@@ -255,11 +256,10 @@ def test_code_lines_are_counted_without_docstrings():
 
 #: Files that are longer, with what they may have at the most: none may grow, and none may join.
 LONGER = {
-    "bags/array.py": 295,
+    "bags/array.py": 290,
     "bags/bag.py": 243,
-    "bags/guards.py": 240,
     "bags/packed.py": 245,
-    "bags/readers.py": 250,
+    "bags/readers.py": 235,
     "estimators/base.py": 260,
     "evaluation/compare.py": 215,
 }

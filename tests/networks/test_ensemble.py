@@ -87,6 +87,19 @@ def test_statistics_reach_the_member_they_are_of(data):
     assert not torch.equal(running[0], running[1])
 
 
+def test_the_history_gets_one_number_of_all_members(data):
+    ensemble = make_ensemble(make_members()).train()
+    ensemble.begin_training(1)
+    accumulate_gradients(ensemble, whole_batch(data), MembersCriterion(CoxCriterion()))
+    reports = [member.together.diary for member in ensemble.members]
+    usage = [float(diary._usage.sum()) for diary in reports if diary._usage is not None]
+    numbers = ensemble.end_epoch()
+    assert numbers["unsolved_plans"] == 0
+    assert numbers["transport_residual"] == 0
+    assert len(usage) == 3
+    assert 0 < numbers["prototype_usage"] <= 1
+
+
 def test_a_large_bag_in_blocks_gives_the_same_prediction(data, monkeypatch):
     ensemble = make_ensemble(make_members(), standardise=True)
     whole = predict_patients(ensemble, data)

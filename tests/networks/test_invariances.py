@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from toy_patients import N_FEATURES, N_GENES, PATHWAYS, toy_network, toy_patients
+from toy_patients import N_FEATURES, N_GENES, PATHWAYS, toy_network, toy_patients, whole_batch
 
 from sksurv_tta.bags import Bag
 from sksurv_tta.networks import PatientGroup, Ragged, TTANetwork
@@ -83,6 +83,23 @@ def test_missing_modality_of_one_patient_does_not_move_another(network):
         outputs.append(network(tokens, data.present).prediction)
     close(outputs[0][untouched], outputs[1][untouched])
     assert (outputs[0][[1, 2]] != outputs[1][[1, 2]]).all()
+
+
+def test_a_hostile_bag_among_eight_moves_no_other_patient():
+    """Bit by bit, in training mode and in one padded group: neither values nor the stopping of the solver."""
+    data = toy_patients(8, sizes=(7, 8))
+    network = toy_network(data, n_heads=1).train()
+    hostile = [list(column) for column in data.bags]
+    hostile[0][3] = Bag(np.full((7, N_FEATURES), 1e30, np.float32))
+    others = PatientDataset(hostile, data.n_features, data.profiles.numpy(), data.has_profile, data.outcome)
+    group = np.arange(8)
+    calm, wild = (
+        network.embed(whole_batch(patients).load(group, None, torch.device("cpu"))).tokens
+        for patients in (data, others)
+    )
+    rest = np.delete(group, 3)
+    torch.testing.assert_close(wild[rest], calm[rest], rtol=0, atol=0)
+    assert not torch.equal(wild[3], calm[3])
 
 
 def test_order_of_patches_does_not_matter(network, data):

@@ -1,5 +1,7 @@
 """A patient's risk depends on that patient's data alone."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,9 +10,10 @@ from hypothesis import strategies as st
 
 from sksurv_tta.bags import Bag, BagArray
 
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
 NAMES = ["default", "discrete", "softmax", "kmeans", "own plans", "balanced"]
 few = settings(
-    max_examples=8,
+    max_examples=8 * MORE,
     deadline=None,
     derandomize=True,
 )

@@ -1,5 +1,7 @@
 """Survival functions lie in [0, 1] and never rise, whatever the outcome looks like."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from sksurv_tta.estimators.baseline_hazard import CoxPrediction, DiscretePrediction, fit_time_bins
 
 N_PATIENTS = 12
-many = settings(max_examples=100, deadline=None, derandomize=True)
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
+many = settings(max_examples=100 * MORE, deadline=None, derandomize=True)
 
 
 @st.composite
@@ -74,7 +77,7 @@ def test_time_bins_follow_the_events(outcome, n_bins):
 
 
 @settings(
-    max_examples=6,
+    max_examples=6 * MORE,
     deadline=None,
     derandomize=True,
 )

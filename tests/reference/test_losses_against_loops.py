@@ -1,5 +1,7 @@
 """Losses against sums written out one by one, and against scikit-survival."""
 
+import os
+
 import hypothesis.strategies as st
 import naive_losses
 import numpy as np
@@ -16,6 +18,8 @@ from sksurv_tta.losses import (
     soft_cross_entropy,
 )
 
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
+
 
 @st.composite
 def patients(draw):
@@ -27,7 +31,7 @@ def patients(draw):
     return several(st.floats(-300, 300)), several(st.integers(0, 6)), several(st.booleans())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * MORE, deadline=None)
 @given(patients())
 def test_cox_loss_equals_a_double_loop_with_ties_and_risks_up_to_300(drawn):
     risk, time, event = drawn
@@ -47,7 +51,7 @@ def test_cox_loss_equals_the_breslow_likelihood_of_scikit_survival(seed):
     assert loss.item() == pytest.approx(expected, rel=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100 * MORE, deadline=None)
 @given(
     st.lists(
         st.tuples(

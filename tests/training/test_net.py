@@ -8,36 +8,12 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 from skorch.helper import predefined_split
-from toy_patients import PATHWAYS, toy_network, toy_patients
+from toy_nets import Poison, PoisonGradient, assert_same, make_net, weights
+from toy_patients import toy_patients
 
 from sksurv_tta.exceptions import TrainingDivergedError
-from sksurv_tta.training import CoxCriterion, Outcome, SurvivalNet
+from sksurv_tta.training import CoxCriterion, Outcome
 from sksurv_tta.training.batches import Batch
-
-QUIET = {"verbose": 0, "warm_start": True}
-
-
-def make_net(data, *, network=None, dropout=0.3, criterion=CoxCriterion, **options):
-    settings = {
-        "seed": 0,
-        "batch_size": 4,
-        "max_epochs": 2,
-        "lr": 1e-3,
-        "optimizer": torch.optim.AdamW,
-        "n_profile_tokens": len(PATHWAYS) if data.profiles is not None else 0,
-    }
-    return SurvivalNet(
-        network or toy_network(data, dropout=dropout), criterion, **QUIET, **settings | options
-    )
-
-
-def weights(net):
-    return {name: value.clone() for name, value in net.module_.state_dict().items()}
-
-
-def assert_same(one, other):
-    for name, value in one.items():
-        torch.testing.assert_close(other[name], value, rtol=0, atol=0, equal_nan=True, msg=name)
 
 
 @pytest.fixture
@@ -194,28 +170,6 @@ def test_batches_without_an_event_are_counted_and_weigh_nothing(data):
 
 
 # What is not finite
-
-
-class Poison(CoxCriterion):
-    """A criterion whose value or gradient is not a number at the third call."""
-
-    calls = 0
-    how = "loss"
-
-    def forward(self, prediction, outcome):
-        self.calls += 1
-        loss = super().forward(prediction, outcome)
-        if self.calls != 3:
-            return loss
-        if self.how == "loss":
-            return loss * math.nan
-        loss = loss.clone()
-        loss.register_hook(lambda gradient: gradient * math.inf)
-        return loss
-
-
-class PoisonGradient(Poison):
-    how = "gradient"
 
 
 @pytest.mark.parametrize("criterion", [Poison, PoisonGradient])

@@ -1,12 +1,15 @@
 """Properties over random problems."""
 
+import os
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sksurv_tta.transport import curriculum_transport
 
-PROFILE = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
+PROFILE = settings(max_examples=60 * MORE, deadline=None, derandomize=True, database=None)
 
 
 @st.composite

@@ -65,4 +65,5 @@ def _masked(patients: PatientDataset, modality: int) -> PatientDataset:
         None if patients.profiles is None else patients.profiles.numpy(),
         patients.has_profile if of_bag else np.zeros(len(patients), dtype=bool),
         rows=patients.rows,
+        names=patients.names,
     )

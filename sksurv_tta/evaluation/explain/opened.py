@@ -174,5 +174,10 @@ def _prepare(patients: PatientDataset, preparation: InputPreparation) -> Patient
     profiles = preparation.profiles(patients.profiles.to(device)).cpu().numpy()
     profiles[~patients.has_profile] = 0.0
     return PatientDataset(
-        patients.bags, patients.n_features, profiles, patients.has_profile, rows=patients.rows
+        patients.bags,
+        patients.n_features,
+        profiles,
+        patients.has_profile,
+        rows=patients.rows,
+        names=patients.names,
     )

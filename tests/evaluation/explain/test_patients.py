@@ -59,8 +59,8 @@ def test_one_modality_is_enough(fit, patients, keep, modalities):
     y = patients.y[patients.X.index.isin(X.index)]
     pathways = None if keep == "wsi" else patients.pathways
     estimator = TTASurvivalEstimator(
-        pathways=pathways, token_dim=4, prototype_dim=4, n_prototypes=2, max_epochs=1, device="cpu",
-        random_state=0,
+        recipe="paper", pathways=pathways, token_dim=4, prototype_dim=4, n_prototypes=2, max_epochs=1,
+        device="cpu", random_state=0,
     ).fit(X, y)  # fmt: skip
     explanation = explain(estimator, X)
     assert explanation.usage["modality"].unique().tolist() == modalities

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sksurv_tta.report import as_safe_csv, write_csv
+from sksurv_tta.evaluation.safe_csv import as_safe_csv, write_csv
 
 
 @pytest.mark.parametrize("dtype", [object, "str", "category"])

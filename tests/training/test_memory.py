@@ -1,0 +1,170 @@
+"""When memory runs out: the same result from smaller pieces, and an error with sizes when there are none."""
+
+import numpy as np
+import pytest
+import torch
+from toy_nets import assert_same, make_net, weights
+from toy_patients import gradients, toy_network, toy_patients, whole_batch
+
+from sksurv_tta.exceptions import InsufficientMemoryError
+from sksurv_tta.networks import TTANetwork
+from sksurv_tta.training import CoxCriterion, memory
+from sksurv_tta.training.memory import is_out_of_memory, step_within_memory
+from sksurv_tta.training.predict import predict_patients
+from sksurv_tta.training.step import accumulate_gradients
+
+
+class Small:
+    """Memory in which an encoder can hold so many instances at a time and no more."""
+
+    def __init__(self, limit, error=torch.OutOfMemoryError):
+        self.limit, self.error, self.sizes = limit, error, []
+
+    def __call__(self, module, inputs):
+        (values,) = inputs
+        self.sizes.append(len(values))
+        if len(values) > self.limit:
+            raise self.error(f"CUDA out of memory. Tried to allocate {len(values)} rows")
+
+
+def limit(network, n_instances, **options):
+    small = Small(n_instances, **options)
+    network.instance_encoders[0].register_forward_pre_hook(small)
+    return small
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("MPS backend out of memory"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_want_of_memory_is_told_from_other_errors(error, expected):
+    assert is_out_of_memory(error) == expected
+
+
+# Prediction
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, lambda text: RuntimeError(text)])
+def test_blocks_are_halved_until_they_fit_and_the_risk_is_the_same(monkeypatch, error):
+    monkeypatch.setattr(memory, "SMALLEST_BLOCK", 2)
+    monkeypatch.setattr("sksurv_tta.training.predict.BLOCK_INSTANCES", 64)
+    data = toy_patients(5, sizes=(20, 60))
+    network = toy_network(data)
+    expected = predict_patients(network, data)
+    small = limit(network, 9, error=error)
+    np.testing.assert_allclose(predict_patients(network, data), expected, rtol=1e-5, atol=1e-6)
+    assert max(size for size in small.sizes if size <= 9) == 8  # 64, 32, 16, then 8
+
+
+def test_too_little_memory_is_an_error_with_sizes_and_advice(monkeypatch):
+    monkeypatch.setattr(memory, "SMALLEST_BLOCK", 4)
+    monkeypatch.setattr("sksurv_tta.training.predict.BLOCK_INSTANCES", 16)
+    data = toy_patients(3, sizes=(20, 40))
+    network = toy_network(data)
+    limit(network, 3)
+    message = (
+        r"predicting patient 0 \(\d\d instances\), even with 4 instances at a time .*Tried to.*device='cpu'"
+    )
+    with pytest.raises(InsufficientMemoryError, match=message) as caught:
+        predict_patients(network, data)
+    assert isinstance(caught.value, MemoryError)
+    assert caught.value.__context__ is None  # nothing keeps the failed attempt's tensors alive
+
+
+def test_other_errors_of_a_network_pass_through(monkeypatch):
+    data = toy_patients(2)
+    network = toy_network(data)
+    limit(network, 0, error=lambda text: RuntimeError("shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        predict_patients(network, data)
+
+
+# Training
+
+
+def split_step(n_instances=None, **options):
+    data = toy_patients(6, sizes=(8, 9), missing=((4, 1),))
+    network = toy_network(data, n_heads=1).train()  # without the comparison of views, which groups draw
+    network.begin_training(1)
+    network.begin_step()
+    small = None if n_instances is None else limit(network, n_instances)
+    step = accumulate_gradients if n_instances is None else step_within_memory
+    result = step(network, whole_batch(data, **options), CoxCriterion())
+    return gradients(network), result, small
+
+
+def test_the_gradients_of_smaller_groups_are_those_of_the_batch():
+    expected, whole, _ = split_step()
+    got, result, small = split_step(n_instances=8)  # one patient at a time
+    assert max(small.sizes) > 8
+    assert min(small.sizes) == 8
+    torch.testing.assert_close(result.loss, whole.loss, rtol=1e-5, atol=1e-6)
+    for name in expected:
+        torch.testing.assert_close(got[name], expected[name], rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_gradients_of_a_failed_attempt_are_thrown_away(monkeypatch):
+    monkeypatch.setattr("sksurv_tta.training.batches.GROUP_TOKENS", 30)  # several groups
+    data = toy_patients(6, sizes=(8, 9))
+    expected = toy_network(data, n_heads=1).train()
+    network = toy_network(data, n_heads=1).train()
+    accumulate_gradients(expected, whole_batch(data), CoxCriterion())
+    calls = []
+
+    def fail_in_the_second_group(gradient):
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def watch(module, inputs, output):
+        if output.requires_grad:
+            output.register_hook(fail_in_the_second_group)
+
+    network.instance_encoders[0].register_forward_hook(watch)
+    step_within_memory(network, whole_batch(data), CoxCriterion())
+    assert len(calls) > 3
+    for name, value in gradients(expected).items():
+        torch.testing.assert_close(gradients(network)[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_a_patient_too_large_is_an_error_with_sizes_and_advice():
+    message = (
+        r"6 patients in the batch, up to 8 instances .* of 5 features\. Choose a smaller bag_size \(now 50\)"
+    )
+    with pytest.raises(InsufficientMemoryError, match=message):
+        split_step(n_instances=7, bag_size=50)
+
+
+def test_a_training_that_once_ran_out_of_memory_has_the_bits_of_low_memory():
+    data = toy_patients(9, sizes=(2, 12))
+    expected = weights(make_net(data, low_memory=True).partial_fit(data))
+    network = toy_network(data, dropout=0.3)
+    calls = []
+
+    def once(module, inputs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    network.apart.register_forward_pre_hook(once)
+    net = make_net(data, network=network).partial_fit(data)
+    assert_same(expected, weights(net))
+    assert isinstance(net.module_, TTANetwork)
+
+
+def test_groups_are_halved_down_to_single_patients():
+    batch = whole_batch(toy_patients(6, sizes=(8, 9)))
+    sizes = [max(map(len, batch.groups))]
+    while batch.halve_groups():
+        sizes.append(max(map(len, batch.groups)))
+        assert sorted(np.concatenate(batch.groups)) == list(range(6))
+    assert sizes[0] == 6
+    assert sizes[-1] == 1
+    assert sizes == sorted(set(sizes), reverse=True)
