@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from sksurv_tta.losses import anchor_contrast_loss
 from sksurv_tta.networks.attention import SelfAttentionLayer
+from sksurv_tta.networks.linear import Linear
 
 __all__ = ["AnchorRefiner"]
 
@@ -48,9 +49,7 @@ class AnchorRefiner(nn.Module):
         self.contrast_temperature = contrast_temperature
         # Without bias: the length of a prototype token grows with the bag, and the unit length
         # taken afterwards removes that only if nothing was added to it.
-        self.to_anchor_space = nn.ModuleList(
-            nn.Linear(token_dim, dim, bias=False) for _ in range(n_modalities)
-        )
+        self.to_anchor_space = nn.ModuleList(Linear(token_dim, dim, bias=False) for _ in range(n_modalities))
         self.anchors = nn.Parameter(torch.randn(n_modalities, dim) * dim**-0.5) if with_anchors else None
         layers = n_layers if with_anchors and refine else 0
         self.refiner = nn.ModuleList(SelfAttentionLayer(dim, dropout) for _ in range(layers))
@@ -61,19 +60,25 @@ class AnchorRefiner(nn.Module):
         )
 
     def forward(self, prototype_tokens: Tensor) -> Tensor:
-        """Refine ``(n_patients, n_modalities, K, token_dim)`` to ``(..., K, dim)``."""
-        return torch.stack([self.refine(m, tokens) for m, tokens in enumerate(prototype_tokens.unbind(1))], 1)
+        """Refine ``(n_patients, n_modalities, K, token_dim)`` to ``(..., K, dim)``: Eq. (16) and Eq. (17).
 
-    def refine(self, modality: int, tokens: Tensor) -> Tensor:
-        """Refine one modality's ``(n_patients, K, token_dim)``: Eq. (16) and Eq. (17)."""
-        tokens = functional.normalize(self.to_anchor_space[modality](tokens).float(), dim=-1)
+        All modalities go through the refiner at once: it is one, and each has its own anchor.
+        """
+        projected = [
+            project(tokens)
+            for project, tokens in zip(self.to_anchor_space, prototype_tokens.unbind(1), strict=True)
+        ]
+        tokens = functional.normalize(torch.stack(projected, dim=1).float(), dim=-1)
         if not self.refiner or self.anchors is None:
             return tokens
-        anchor = self.anchors[modality].expand(tokens.shape[0], 1, -1)
-        tokens = torch.cat([tokens, anchor], dim=1)  # (n_patients, K + 1, dim)
+        n_patients, n_modalities, n_prototypes, dim = tokens.shape
+        anchors = self.anchors.unsqueeze(1).expand(n_patients, n_modalities, 1, dim)
+        # (n_patients * n_modalities, K + 1, dim): one set of tokens for each patient and modality
+        sets = torch.cat([tokens, anchors], dim=2).flatten(0, 1)
         for layer in self.refiner:
-            tokens = layer(tokens)
-        return tokens[:, :-1]  # the anchor's own row is dropped
+            sets = layer(sets)
+        # The anchor's own row is dropped.
+        return sets.view(n_patients, n_modalities, n_prototypes + 1, dim)[:, :, :-1]
 
     def contrast(self, refined: Tensor, present: Tensor) -> Tensor:
         """Contrast loss of ``(n_patients, n_modalities, K, dim)``: Eq. (18) and Eq. (19)."""

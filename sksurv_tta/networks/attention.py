@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sksurv_tta.networks.linear import Linear
 from sksurv_tta.networks.randomness import Dropout
 
 __all__ = ["SelfAttentionLayer"]
@@ -29,10 +30,10 @@ class SelfAttentionLayer(nn.Module):
             max_heads //= 2
         self.n_heads = max_heads
         self.attention_norm = nn.LayerNorm(dim)
-        self.to_queries_keys_values = nn.Linear(dim, 3 * dim)
-        self.from_heads = nn.Linear(dim, dim)
+        self.to_queries_keys_values = Linear(dim, 3 * dim)
+        self.from_heads = Linear(dim, dim)
         self.feedforward_norm = nn.LayerNorm(dim)
-        self.feedforward = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.feedforward = nn.Sequential(Linear(dim, dim), nn.GELU(), Linear(dim, dim))
         self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:

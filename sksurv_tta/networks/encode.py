@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sksurv_tta.networks.linear import Linear
 from sksurv_tta.networks.randomness import Dropout
 
 __all__ = ["InstanceEncoder", "PathwayEncoder"]
@@ -29,7 +30,7 @@ class InstanceEncoder(nn.Module):
 
     def __init__(self, n_features: int, token_dim: int, dropout: float):
         super().__init__()
-        self.linear = nn.Linear(n_features, token_dim)
+        self.linear = Linear(n_features, token_dim)
         self.dropout = Dropout(dropout)
 
     def forward(self, instances: Tensor) -> Tensor:

@@ -66,7 +66,12 @@ class Dropout(nn.Module):
         words = torch.empty(n_words, dtype=torch.int64, device=values.device)
         words.random_(-(2**63), None, generator=current_generator())
         kept = words.view(torch.uint8)[: values.numel()].view(values.shape) >= self.n_dropped_bytes
-        return values * kept * (256 / (256 - self.n_dropped_bytes))
+        scale = 256 / (256 - self.n_dropped_bytes)
+        if values.element_size() < 4:
+            # Not one factor: rounded to half precision, it would no longer fit the probability.
+            return values * kept * scale
+        # One factor for both directions: the backward pass is a single product.
+        return values * kept.to(values.dtype).mul_(scale)
 
     def extra_repr(self) -> str:
         """Show the probability in force."""

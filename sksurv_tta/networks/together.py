@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from sksurv_tta.losses import agreement_loss, soft_cross_entropy
 from sksurv_tta.networks.interface import Ragged
+from sksurv_tta.networks.linear import Linear, linear
 from sksurv_tta.networks.randomness import current_generator
 from sksurv_tta.transport import TransportPlan, assignment_cost, split_tokens, stack_tokens
 
@@ -87,7 +88,7 @@ class PrototypeAssignment(nn.Module):
         self.assignment_mix = assignment_mix
         self.with_agreement = with_agreement
         self.heads = nn.ModuleList(
-            nn.ModuleList(nn.Linear(token_dim, prototype_dim) for _ in range(n_heads))
+            nn.ModuleList(Linear(token_dim, prototype_dim) for _ in range(n_heads))
             for _ in range(n_modalities)
         )
         n_banks = 1 if shared_prototypes else n_modalities
@@ -138,7 +139,7 @@ class PrototypeAssignment(nn.Module):
         bank = self.prototypes[min(modality, len(self.prototypes) - 1)]
         with torch.autocast(projected.device.type, enabled=False):
             directions = functional.normalize(projected.float(), dim=-1)
-            return directions @ functional.normalize(bank.float(), dim=-1).T / self.temperature
+            return linear(directions, functional.normalize(bank.float(), dim=-1)) / self.temperature
 
     @torch.no_grad()
     def transported_weights(self, logits: Sequence[Ragged], mass: float) -> list[Ragged] | None:
@@ -228,7 +229,7 @@ class PrototypeAssignment(nn.Module):
         """Logits in every head at once: (n_tokens, n_heads, K)."""
         heads = [self.heads[modality][head] for head in range(self.n_heads)]  # type: ignore[index]
         weight = torch.cat([head.weight for head in heads])
-        projected = functional.linear(tokens, weight, torch.cat([head.bias for head in heads]))
+        projected = linear(tokens, weight, torch.cat([head.bias for head in heads]))
         return self._similarity(modality, projected.view(len(tokens), len(heads), -1))
 
     @torch.no_grad()
@@ -289,12 +290,20 @@ def aggregate(weights: Sequence[Ragged], tokens: Sequence[Ragged]) -> Tensor:
     prototype_tokens : Tensor of shape (n_patients, n_modalities, K, token_dim)
         Zero for a modality of which the patient has no tokens.
     """
-    # Patient by patient: nothing is padded, and no result depends on who else is in the group.
     modalities = [
-        torch.stack([w.T @ x for w, x in zip(of_weights, of_tokens, strict=True)])
-        for of_weights, of_tokens in zip(weights, tokens, strict=True)
+        _weighted_sums(of_weights, of_tokens) for of_weights, of_tokens in zip(weights, tokens, strict=True)
     ]
     return torch.stack(modalities, dim=1).float()
+
+
+def _weighted_sums(weights: Ragged, tokens: Ragged) -> Tensor:
+    """Weighted sums of one modality's tokens: (n_patients, K, token_dim)."""
+    n_patients, longest = len(tokens.lengths), max(tokens.lengths)
+    if n_patients > 1 and min(tokens.lengths) == longest:
+        own, rows = (part.values.view(n_patients, longest, -1) for part in (weights, tokens))
+        return torch.bmm(own.transpose(1, 2), rows)
+    # Patient by patient: nothing is padded.
+    return torch.stack([w.T @ x for w, x in zip(weights, tokens, strict=True)])
 
 
 def instance_loss(logits: Sequence[Ragged], transported: Sequence[Ragged]) -> Tensor:

@@ -174,10 +174,15 @@ class Batch:
             if bag is None:
                 parts.append(np.empty((0, self.data.n_features[modality]), dtype=np.float32))
                 continue
-            generator = generator_for(self.seed, Purpose.INSTANCES, self.epoch, patient, modality)
-            parts.append(bag.read(sample_rows(bag.n_instances, self.bag_size, generator)))
+            parts.append(bag.read(self._sampled_rows(bag.n_instances, patient, modality)))
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return Ragged(torch.from_numpy(values).to(device), tuple(len(part) for part in parts))
+
+    def _sampled_rows(self, n_rows: int, patient: int, modality: int) -> np.ndarray | None:
+        if self.bag_size is None or n_rows <= self.bag_size:
+            return None  # before a generator is made: it costs as much as reading a small bag
+        generator = generator_for(self.seed, Purpose.INSTANCES, self.epoch, patient, modality)
+        return sample_rows(n_rows, self.bag_size, generator)
 
 
 def epoch_batches(

@@ -1,0 +1,106 @@
+"""The fast product against PyTorch's own, forward and backward, and the cases it leaves to it."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from sksurv_tta.networks import linear as module
+from sksurv_tta.networks.linear import Linear, linear
+
+SHAPES = [((300, 64), 96), ((5, 70, 64), 192), ((2000, 192), 256), ((300, 256), 32)]
+
+
+def operands(shape, n_outputs, *, dtype=torch.float32, bias=True):
+    generator = torch.Generator().manual_seed(0)
+    tensors = [
+        torch.randn(*size, generator=generator, dtype=dtype, requires_grad=True)
+        for size in (shape, (n_outputs, shape[-1]), (n_outputs,))
+    ]
+    return tensors if bias else [*tensors[:2], None]
+
+
+def with_gradients(function, tensors):
+    leaves = [None if t is None else t.detach().clone().requires_grad_() for t in tensors]
+    result = function(*leaves)
+    generator = torch.Generator().manual_seed(1)
+    result.backward(torch.randn(result.shape, generator=generator).to(result.dtype))
+    return [result.detach()] + [leaf.grad for leaf in leaves if leaf is not None]
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Shapes that went to oneDNN."""
+    seen = []
+    real = module._product
+
+    def counted(values, *rest):
+        seen.append(tuple(values.shape))
+        return real(values, *rest)
+
+    monkeypatch.setattr(module, "_product", counted)
+    return seen
+
+
+needs_one_dnn = pytest.mark.skipif(not module._has_one_dnn(), reason="PyTorch without oneDNN on x86")
+
+
+@needs_one_dnn
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("shape", "n_outputs"), SHAPES)
+def test_values_and_gradients_are_those_of_double_precision(calls, shape, n_outputs, bias):
+    tensors = operands(shape, n_outputs, bias=bias)
+    exact = with_gradients(functional.linear, [None if t is None else t.double() for t in tensors])
+    fast = with_gradients(linear, tensors)
+    plain = with_gradients(functional.linear, tensors)
+    assert len(calls) == 3  # forward, and a gradient for either factor
+    for got, theirs, wanted in zip(fast, plain, exact, strict=True):
+        scale = wanted.abs().max()
+        error, usual = ((values.double() - wanted).abs().max() / scale for values in (got, theirs))
+        assert error < 2e-6
+        assert error < 4 * usual + 1e-7  # no worse than float32 always is
+
+
+@needs_one_dnn
+def test_only_gradients_that_are_asked_for_are_computed(calls):
+    values, weight, bias = operands((300, 64), 96)
+    linear(values.detach(), weight, bias).sum().backward()
+    assert values.grad is None
+    assert len(calls) == 2
+
+
+@needs_one_dnn
+def test_transposed_operands_are_read_as_they_lie(calls):
+    values, weight, _ = (t.detach() for t in operands((64, 300), 64))
+    torch.testing.assert_close(linear(values.T, weight[:, :64]), values.T @ weight[:, :64].T)
+    assert calls
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((3, 4), torch.float32), ((0, 64), torch.float32), ((600, 64), torch.float64)]
+)
+def test_small_empty_and_double_precision_products_are_pytorchs_own(calls, shape, dtype):
+    tensors = operands(shape, 96, dtype=dtype)
+    for got, wanted in zip(
+        with_gradients(linear, tensors), with_gradients(functional.linear, tensors), strict=True
+    ):
+        assert torch.equal(got, wanted)
+    assert not calls
+
+
+def test_autocast_and_the_switch_of_pytorch_are_respected(calls, monkeypatch):
+    values, weight, bias = operands((300, 64), 96)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert linear(values, weight, bias).dtype == torch.bfloat16
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert torch.equal(linear(values, weight, bias), functional.linear(values, weight, bias))
+    assert not calls
+
+
+def test_module_has_the_parameters_and_start_of_pytorchs():
+    torch.manual_seed(0)
+    ours = Linear(64, 96)
+    torch.manual_seed(0)
+    theirs = torch.nn.Linear(64, 96)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    values = torch.randn(300, 64)
+    torch.testing.assert_close(ours(values), theirs(values))
