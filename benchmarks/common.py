@@ -14,6 +14,8 @@ from sksurv.util import Surv
 
 from sksurv_tta import BagArray, TTASurvivalEstimator
 
+DISTINCT_BAGS = 32  # more patients than that share their bags, to save memory and time
+
 
 def machine():
     """Describe where the figures come from."""
@@ -38,12 +40,14 @@ def make_patients(n_patients, n_instances, n_features, *, n_genes=500, n_pathway
     """X, y and pathways of random patients with float16 bags in memory."""
     rng = np.random.default_rng(0)
     pool = rng.standard_normal((n_instances, n_features), dtype=np.float32)
-    bags = []
-    for _ in range(n_patients):
+    distinct = []
+    for _ in range(min(n_patients, DISTINCT_BAGS)):
         size = int(rng.integers(n_instances // 2, n_instances + 1)) if ragged else n_instances
         # Rolled and shifted copies of one draw: numbers cost a minute, what they are costs nothing.
         rolled = np.roll(pool, int(rng.integers(n_instances)), axis=0)[:size]
-        bags.append((rolled + rng.normal(scale=0.3, size=n_features).astype(np.float32)).astype(np.float16))
+        shift = rng.normal(scale=0.3, size=n_features).astype(np.float32)
+        distinct.append((rolled + shift).astype(np.float16))
+    bags = [distinct[number % len(distinct)] for number in range(n_patients)]
     genes = [f"G{number}" for number in range(n_genes)]
     X = pd.DataFrame(rng.normal(size=(n_patients, n_genes)), columns=genes)
     X.insert(0, "histology", BagArray.from_arrays(bags))

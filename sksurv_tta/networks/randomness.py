@@ -62,16 +62,24 @@ class Dropout(nn.Module):
         """Drop entries in training mode; return ``values`` itself in evaluation mode."""
         if not self.training or self.n_dropped_bytes == 0:
             return values
-        n_words = -(-values.numel() // 8)
-        words = torch.empty(n_words, dtype=torch.int64, device=values.device)
-        words.random_(-(2**63), None, generator=current_generator())
-        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) >= self.n_dropped_bytes
-        scale = 256 / (256 - self.n_dropped_bytes)
+        kept, scale = self.draw_kept(values), self.scale
         if values.element_size() < 4:
             # Not one factor: rounded to half precision, it would no longer fit the probability.
             return values * kept * scale
         # One factor for both directions: the backward pass is a single product.
         return values * kept.to(values.dtype).mul_(scale)
+
+    @property
+    def scale(self) -> float:
+        """What entries that are kept are multiplied by."""
+        return 256 / (256 - self.n_dropped_bytes)
+
+    def draw_kept(self, values: Tensor) -> Tensor:
+        """Draw which entries are kept: a bool tensor of the shape of ``values``."""
+        n_words = -(-values.numel() // 8)
+        words = torch.empty(n_words, dtype=torch.int64, device=values.device)
+        words.random_(-(2**63), None, generator=current_generator())
+        return words.view(torch.uint8)[: values.numel()].view(values.shape) >= self.n_dropped_bytes
 
     def extra_repr(self) -> str:
         """Show the probability in force."""
