@@ -299,7 +299,7 @@ def _weighted_sums(weights: Ragged, tokens: Ragged) -> Tensor:
     """Weighted sums of one modality's tokens: (n_patients, K, token_dim)."""
     n_patients, longest = len(tokens.lengths), max(tokens.lengths)
     if n_patients > 1 and min(tokens.lengths) == longest:
-        own, rows = (part.values.view(n_patients, longest, -1) for part in (weights, tokens))
+        own, rows = (part.values.unflatten(0, (n_patients, longest)) for part in (weights, tokens))
         return torch.bmm(own.transpose(1, 2), rows)
     # Patient by patient: nothing is padded.
     return torch.stack([w.T @ x for w, x in zip(weights, tokens, strict=True)])
