@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from sksurv_tta.networks.linear import Linear
@@ -35,7 +37,31 @@ class InstanceEncoder(nn.Module):
 
     def forward(self, instances: Tensor) -> Tensor:
         """Encode ``(n_instances, n_features)`` to ``(n_instances, token_dim)``."""
-        return self.dropout(functional.leaky_relu(self.linear(instances), NEGATIVE_SLOPE))
+        values = self.linear(instances)
+        if not self.training or self.dropout.n_dropped_bytes == 0:
+            return functional.leaky_relu(values, NEGATIVE_SLOPE)
+        return _LeakyDropout.apply(values, self.dropout.draw_kept(values), self.dropout.scale)
+
+
+class _LeakyDropout(torch.autograd.Function):
+    """Leaky ReLU and dropout, for which only the result and a byte per entry wait for the gradient.
+
+    The result has the sign of what went in wherever it counts, and the next layer keeps it anyway.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, kept: Tensor, scale: float) -> Tensor:
+        result = functional.leaky_relu(values, NEGATIVE_SLOPE).mul_(scale).mul_(kept)
+        ctx.save_for_backward(result, kept)
+        ctx.scale = scale
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        result, kept = ctx.saved_tensors
+        passed = torch.ops.aten.leaky_relu_backward(gradient, result, NEGATIVE_SLOPE, True)
+        return passed.mul_(ctx.scale).mul_(kept), None, None
 
 
 class PathwayEncoder(nn.Module):

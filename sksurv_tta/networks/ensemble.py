@@ -158,7 +158,7 @@ class EnsembleNetwork(SurvivalNetwork):
             member.end_step(_of_member(statistics, f"{number}."))
 
     def end_epoch(self) -> dict[str, float]:
-        """Numbers of the members for the history: the worst residual, all unsolved plans, the mean of others."""
+        """Numbers of the members for the history: the worst residual, unsolved plans, means."""
         reports = [member.end_epoch() for member in self.members]
         merge = {"transport_residual": max, "unsolved_plans": sum}
         return {

@@ -62,12 +62,17 @@ class Dropout(nn.Module):
         """Drop entries in training mode; return ``values`` itself in evaluation mode."""
         if not self.training or self.n_dropped_bytes == 0:
             return values
-        kept, scale = self.draw_kept(values), 256 / (256 - self.n_dropped_bytes)
+        kept, scale = self.draw_kept(values), self.scale
         if values.element_size() < 4:
             # Not one factor: rounded to half precision, it would no longer fit the probability.
             return values * kept * scale
         # One factor for both directions: the backward pass is a single product.
         return values * kept.to(values.dtype).mul_(scale)
+
+    @property
+    def scale(self) -> float:
+        """What entries that are kept are multiplied by."""
+        return 256 / (256 - self.n_dropped_bytes)
 
     def draw_kept(self, values: Tensor) -> Tensor:
         """Draw which entries are kept: a bool tensor of the shape of ``values``."""

@@ -140,8 +140,10 @@ class PrototypeAssignment(nn.Module):
         """
         bank = self.prototypes[min(modality, len(self.prototypes) - 1)]
         with torch.autocast(projected.device.type, enabled=False):
-            directions = functional.normalize(projected.float(), dim=-1)
-            return linear(directions, functional.normalize(bank.float(), dim=-1)) / self.temperature
+            lengths = torch.linalg.vector_norm(projected.float(), dim=-1, keepdim=True).clamp_min(1e-12)
+            # Divided after the product: K numbers of each token instead of its whole width.
+            products = linear(projected.float(), functional.normalize(bank.float(), dim=-1))
+            return products / (lengths * self.temperature)
 
     @torch.no_grad()
     def transported_weights(self, logits: Sequence[Ragged], mass: float) -> list[Ragged] | None:
@@ -297,10 +299,7 @@ def aggregate(weights: Sequence[Ragged], tokens: Sequence[Ragged]) -> Tensor:
     prototype_tokens : Tensor of shape (n_patients, n_modalities, K, token_dim)
         Zero for a modality of which the patient has no tokens.
     """
-    modalities = [
-        _weighted_sums(of_weights, of_tokens) for of_weights, of_tokens in zip(weights, tokens, strict=True)
-    ]
-    return torch.stack(modalities, dim=1).float()
+    return torch.stack([_weighted_sums(*pair) for pair in zip(weights, tokens, strict=True)], dim=1).float()
 
 
 def _weighted_sums(weights: Ragged, tokens: Ragged) -> Tensor:

@@ -42,7 +42,7 @@ class PatientDataset(torch.utils.data.Dataset):
         has_profile: np.ndarray,
         outcome: Outcome | None = None,
         rows: np.ndarray | None = None,
-        names: Sequence | None = None,
+        names: Sequence | np.ndarray | None = None,
     ):
         self.bags = tuple(list(column) for column in bags)
         self.n_features = tuple(n_features)

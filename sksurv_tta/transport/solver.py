@@ -7,6 +7,7 @@ import torch
 from sksurv_tta.transport._dual import Dual
 from sksurv_tta.transport._newton import ascend
 from sksurv_tta.transport._problem import Problem, check_parameters, make_problem
+from sksurv_tta.transport._threads import threads_for
 from sksurv_tta.transport.result import TransportPlan
 
 __all__ = ["curriculum_transport"]
@@ -66,14 +67,15 @@ def curriculum_transport(
         infinite cost; the bags are named.
     """
     check_parameters(kl_weight=kl_weight, epsilon=epsilon, tol=tol, max_evaluations=max_evaluations)
-    return solve_problem(
-        make_problem(cost, mass, mask),
-        kl_weight=kl_weight,
-        epsilon=epsilon,
-        tol=tol,
-        max_evaluations=max_evaluations,
-        fixed=cost.is_cuda,
-    )
+    with threads_for(cost):
+        return solve_problem(
+            make_problem(cost, mass, mask),
+            kl_weight=kl_weight,
+            epsilon=epsilon,
+            tol=tol,
+            max_evaluations=max_evaluations,
+            fixed=cost.is_cuda,
+        )
 
 
 def solve_problem(

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from naive_network import NaiveNetwork
+from torch.nn import functional
 from toy_patients import N_GENES, PATHWAYS, toy_network
 
-from sksurv_tta.networks.encode import InstanceEncoder, PathwayEncoder
+from sksurv_tta.networks.encode import NEGATIVE_SLOPE, InstanceEncoder, PathwayEncoder, _LeakyDropout
 
 
 def profiles(n_patients=4, seed=0):
@@ -82,3 +83,33 @@ def test_instance_encoder_is_linear_then_leaky_relu():
 def test_network_without_pathways_says_so():
     with pytest.raises(ValueError, match="built without pathways"):
         toy_network(with_profiles=False).encode_profiles(profiles())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_leaky_relu_and_dropout_in_one_have_the_gradient_of_both_in_turn(dtype):
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(40, 6, generator=generator, dtype=torch.float64).to(dtype)
+    values[0] = 0.0  # the corner, where the slope is that of the negative side
+    kept = torch.rand(40, 6, generator=generator) > 0.3
+    gradient = torch.randn(40, 6, generator=generator, dtype=torch.float64).to(dtype)
+    results = []
+    for function in (
+        lambda x: _LeakyDropout.apply(x, kept, 256 / 179),
+        lambda x: functional.leaky_relu(x, NEGATIVE_SLOPE) * kept * (256 / 179),
+    ):
+        leaf = values.clone().requires_grad_()
+        output = function(leaf)
+        output.backward(gradient)
+        results.append((output.detach(), leaf.grad))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_instance_encoder_drops_in_training_only():
+    encoder = InstanceEncoder(5, 400, 0.5)
+    instances = torch.randn(50, 5, generator=torch.Generator().manual_seed(0))
+    whole = encoder.eval()(instances)
+    dropped = encoder.train()(instances)
+    kept = dropped != 0
+    assert 0.4 < kept.float().mean() < 0.6
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])

@@ -209,3 +209,11 @@ def test_saved_state_keeps_leading_heads_running_agreement_and_mass():
     network.begin_step()
     other.begin_step()
     assert other.mass.item() == network.mass.item()
+
+
+def test_a_group_of_which_nobody_has_a_modality_has_zero_tokens_there():
+    weights = [random_ragged(lengths, dim=3, seed=1) for lengths in ((0, 0), (2, 2))]
+    got = aggregate(weights, [random_ragged(lengths, seed=2) for lengths in ((0, 0), (2, 2))])
+    assert got.shape == (2, 2, 3, 6)
+    assert not got[:, 0].any()
+    assert got[:, 1].all()
