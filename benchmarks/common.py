@@ -58,8 +58,8 @@ def make_patients(n_patients, n_instances, n_features, *, n_genes=500, n_pathway
 
 
 def estimator(pathways, **options):
-    """Return the estimator with its default network."""
-    return TTASurvivalEstimator(pathways=pathways, random_state=0, **options)
+    """Return the estimator with the network of the paper."""
+    return TTASurvivalEstimator(**{"recipe": "paper", "pathways": pathways, "random_state": 0} | options)
 
 
 def median_seconds(call, repeats):

@@ -42,6 +42,7 @@ def main():
         write_store(Path(name, "store"), cohort.ids, cohort.X["wsi"])
         X = cohort.X.assign(wsi=open_store(Path(name, "store"))[1])
         model = TTASurvivalEstimator(
+            recipe="paper",
             pathways=cohort.pathways,
             token_dim=64,
             prototype_dim=64,

@@ -31,13 +31,6 @@ cohort = make_cohort(150, random_state=1, n_instances=(30, 80), histology_signal
 
 network = TTASurvivalEstimator(
     pathways=cohort.pathways,
-    token_dim=32,
-    prototype_dim=32,
-    n_prototypes=8,
-    max_epochs=20,
-    mass_ramp_epochs=5,
-    batch_size=16,
-    lr=2e-3,
 )
 own = make_pipeline(
     make_column_transformer(

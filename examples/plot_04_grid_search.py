@@ -28,6 +28,7 @@ X, y, site = cohort.X, cohort.y, cohort.site
 # handles to the bags, not the bags.
 
 model = TTASurvivalEstimator(
+    recipe="paper",
     pathways=cohort.pathways,
     token_dim=32,
     prototype_dim=32,

@@ -21,6 +21,7 @@ cohort = make_cohort(110, random_state=2, n_instances=(20, 40), histology_signal
 # ------------
 
 whole = TTASurvivalEstimator(
+    recipe="paper",
     pathways=cohort.pathways,
     token_dim=32,
     prototype_dim=32,

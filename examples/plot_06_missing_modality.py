@@ -35,13 +35,6 @@ print(f"{no_slide.sum()} patients without slides, {no_genes.sum()} without expre
 train, test = next(SitePreservedKFold(3, on_imbalance="ignore").split(X, y, groups=site))
 model = TTASurvivalEstimator(
     pathways=cohort.pathways,
-    token_dim=32,
-    prototype_dim=32,
-    n_prototypes=8,
-    max_epochs=20,
-    mass_ramp_epochs=5,
-    batch_size=16,
-    lr=2e-3,
     random_state=0,
 ).fit(X.iloc[train], y[train])
 

@@ -28,12 +28,6 @@ X, y = cohort.X, cohort.y
 
 model = TTASurvivalEstimator(
     pathways=cohort.pathways,
-    token_dim=32,
-    prototype_dim=32,
-    n_prototypes=8,
-    max_epochs=10,
-    batch_size=16,
-    lr=2e-3,
     checkpoint_dir=folder / "checkpoints",
     random_state=0,
 )

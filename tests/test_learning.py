@@ -12,7 +12,11 @@ from sksurv_tta.evaluation import noise_floor
 from sksurv_tta.evaluation.intervals import fold_pairs
 from sksurv_tta.model_selection import SitePreservedKFold
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # The rate that suits a short training is high for one modality.
+    pytest.mark.filterwarnings("ignore:Nearly all tokens are assigned to one prototype"),
+]
 
 SMALL = {
     "n_prototypes": 8,

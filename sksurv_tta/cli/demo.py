@@ -16,16 +16,6 @@ __all__ = ["run_demo"]
 
 #: What is simulated: each modality alone knows more than both know in common.
 SIMULATION: dict[str, Any] = {"shared_signal": 0.6, "histology_signal": 1.4, "gene_signal": 1.4}
-#: A network of the size of this cohort, with a rate at which it learns within few epochs.
-SETTINGS = {
-    "token_dim": 32,
-    "prototype_dim": 32,
-    "n_prototypes": 8,
-    "max_epochs": 20,
-    "mass_ramp_epochs": 5,
-    "batch_size": 16,
-    "lr": 2e-3,
-}
 MODELS = "tta,tta-genes,tta-bags,ridge-both"
 N_FOLDS = 3
 
@@ -54,8 +44,7 @@ def run_demo(options: argparse.Namespace) -> None:
 
 def _evaluation(options: argparse.Namespace, written: WrittenCohort) -> list[str]:
     """Arguments of the command that evaluates the models."""
-    settings = [f"{name}={value}" for name, value in SETTINGS.items()]
-    settings += [f"{name}={value}" for name, value in options.settings]
+    settings = [f"{name}={value}" for name, value in options.settings]
     return [
         "evaluate",
         *("--bags", str(written.bags)),

@@ -138,6 +138,14 @@ class EnsembleEstimator(BaseNetworkEstimator):
         if isinstance(rule, CoxPrediction):
             names = ["network", "linear"][: len(rule.weights)]
             self.output_weights_ = pd.Series(rule.weights, index=names, name="weight")
+        if self._linear is not None:
+            features = schema.gene_columns or [
+                f"{column}:{place}"
+                for column, width in zip(schema.bag_columns, schema.bag_widths, strict=True)
+                for place in range(width)
+            ]
+            coefficients = self._linear.coefficients
+            self.linear_coefficients_ = pd.Series(coefficients, index=list(features), name="log risk")
 
     def _tokens_per_batch(self, patients: PatientDataset, schema: InputSchema) -> int:
         # Narrow tokens are less work.

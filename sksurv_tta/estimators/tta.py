@@ -205,6 +205,9 @@ class TTASurvivalEstimator(EnsembleEstimator):
     output_weights_ : Series
         What the log risks of ``"network"`` and ``"linear"`` path are multiplied with before they
         are added. Only for ``loss="cox"``.
+    linear_coefficients_ : Series
+        Log risk of the linear path for each standard deviation of a gene (without genes, of a
+        feature of the mean instance). Only where there is a linear path.
 
     References
     ----------

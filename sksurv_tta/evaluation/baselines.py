@@ -150,6 +150,10 @@ def available_models() -> tuple[str, ...]:
 def model_inputs(name: str) -> tuple[str, ...]:
     """What a model of :func:`available_models` must be given: of ``genes`` and ``bags``.
 
+    Parameters
+    ----------
+    name : str
+
     Returns
     -------
     tuple of str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from statistics import fmean
@@ -160,7 +160,7 @@ class EnsembleNetwork(SurvivalNetwork):
     def end_epoch(self) -> dict[str, float]:
         """Numbers of the members for the history: the worst residual, unsolved plans, means."""
         reports = [member.end_epoch() for member in self.members]
-        merge = {"transport_residual": max, "unsolved_plans": sum}
+        merge: dict[str, Callable[[list[float]], float]] = {"transport_residual": max, "unsolved_plans": sum}
         return {
             name: merge.get(name, fmean)([report[name] for report in reports]) for name in dict(reports[0])
         }

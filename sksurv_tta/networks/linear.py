@@ -20,6 +20,8 @@ __all__ = ["Linear", "linear"]
 
 #: Multiplications from which on the detour is worth its own overhead.
 LEAST_WORK = 2**20
+#: Narrower maps gain nothing, and for bags of many sizes oneDNN prepares itself anew for each.
+LEAST_WIDTH = 64
 
 
 class Linear(nn.Linear):
@@ -42,7 +44,8 @@ def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     weight : Tensor of shape (out_features, in_features)
     bias : Tensor of shape (out_features,), optional
     """
-    if values.numel() * weight.shape[0] < LEAST_WORK or not _suits_one_dnn(values, weight):
+    small = values.numel() * weight.shape[0] < LEAST_WORK or min(weight.shape) < LEAST_WIDTH
+    if small or not _suits_one_dnn(values, weight):
         return functional.linear(values, weight, bias)
     return _OneDnnLinear.apply(values, weight, bias)
 

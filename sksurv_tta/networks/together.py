@@ -13,6 +13,7 @@ from sksurv_tta.losses import agreement_loss, soft_cross_entropy
 from sksurv_tta.networks.diary import PlanDiary
 from sksurv_tta.networks.interface import Ragged
 from sksurv_tta.networks.linear import Linear, linear
+from sksurv_tta.networks.padding import pad, unpad
 from sksurv_tta.networks.randomness import current_generator
 from sksurv_tta.transport import TransportPlan, assignment_cost, split_tokens, stack_tokens
 
@@ -259,36 +260,6 @@ def random_rows(n_rows: int, n_wanted: int, device: torch.device) -> Tensor:
     """``min(n_rows, n_wanted)`` different row numbers in random order."""
     generator = current_generator()
     return torch.rand(n_rows, generator=generator, device=device).argsort()[:n_wanted]
-
-
-def pad(rows: Ragged) -> tuple[Tensor, Tensor]:
-    """Put every patient's rows into a row of a tensor as long as the longest.
-
-    Returns
-    -------
-    padded : Tensor of shape (n_patients, longest, dim)
-        Zero where there is no row.
-    mask : Tensor of shape (n_patients, longest), bool
-        True where there is one.
-    """
-    values, lengths = rows.values, rows.lengths
-    n_patients, longest = len(lengths), max(lengths)
-    if min(lengths) == longest:
-        padded = values.view(n_patients, longest, values.shape[1])
-        return padded, torch.ones(n_patients, longest, dtype=torch.bool, device=values.device)
-    mask = torch.arange(longest, device=values.device) < torch.tensor(
-        lengths, device=values.device
-    ).unsqueeze(1)
-    padded = values.new_zeros(n_patients, longest, values.shape[1])
-    padded[mask] = values
-    return padded, mask
-
-
-def unpad(padded: Tensor, mask: Tensor) -> Tensor:
-    """Undo :func:`pad`: the rows of all patients one after another."""
-    if padded.shape[0] == 1:
-        return padded[0]
-    return padded[mask]
 
 
 def aggregate(weights: Sequence[Ragged], tokens: Sequence[Ragged]) -> Tensor:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sksurv_tta.exceptions import TrainingWarning, TransportWarning
+import numpy as np
+from sksurv.metrics import concordance_index_censored
 
-__all__ = ["warn_of_history"]
+from sksurv_tta.exceptions import TrainingDivergedError, TrainingWarning, TransportWarning, listing
+from sksurv_tta.training.batches import Batch
+
+__all__ = ["concordance_or_nan", "diverged", "warn_of_history"]
 
 LEAST_USAGE = 0.05  # of the entropy of equal use; two of 32 prototypes in equal use have 0.2
 
@@ -45,3 +50,22 @@ def warn_of_history(epochs: Sequence[Mapping[str, Any]]) -> None:
             TrainingWarning,
             stacklevel=4,
         )
+
+
+def diverged(batch: Batch, what: str, parts: dict[str, float]) -> TrainingDivergedError:
+    """Make the error of a step that is not finite: where it was, who took part, what to do."""
+    return TrainingDivergedError(
+        f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: {what}; "
+        f"rows of X: {np.sort(batch.data.rows[batch.rows]).tolist()}, patients: "
+        f"{listing(batch.data.names[batch.rows], 64)}. The weights were not touched by this step, and those "
+        "of the epoch before are restored. Look for extreme features among these patients, or lower lr.",
+        epoch=batch.epoch,
+        step=batch.step,
+        parts=parts,
+    )
+
+
+def concordance_or_nan(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:
+    """Concordance index; NaN where no two patients can be compared: that must not end a training."""
+    comparable = event & (time < time.max(initial=0.0))
+    return float(concordance_index_censored(event, time, risk)[0]) if comparable.any() else math.nan

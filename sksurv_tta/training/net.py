@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
-from sksurv.metrics import concordance_index_censored
 
 from sksurv_tta.exceptions import NonFiniteCostError, TrainingDivergedError, listing
 from sksurv_tta.training.batches import Batch, epoch_batches
 from sksurv_tta.training.checkpoints import Checkpoints
-from sksurv_tta.training.diagnostics import warn_of_history
+from sksurv_tta.training.diagnostics import concordance_or_nan, diverged, warn_of_history
 from sksurv_tta.training.early_stopping import EarlyStop
 from sksurv_tta.training.memory import step_within_memory
 from sksurv_tta.training.patients import PatientDataset
@@ -141,7 +140,7 @@ class SurvivalNet(NeuralNet):
             with self._autocast(cache=not low_memory):
                 result = step_within_memory(network, batch, self.criterion_, low_memory=low_memory)
         except NonFiniteCostError as error:
-            raise _diverged(batch, "the tokens of some patients are not finite", {}) from error
+            raise diverged(batch, "the tokens of some patients are not finite", {}) from error
         self._check_and_clip(result, batch)
         network.end_step(result.statistics)
         return {"loss": result.loss, "y_pred": result.prediction, "parts": result.parts}
@@ -151,7 +150,7 @@ class SurvivalNet(NeuralNet):
         if math.isfinite(result.loss.item()) and math.isfinite(norm):
             return
         listed = ", ".join(f"{name} {value:.4g}" for name, value in result.parts.items())
-        raise _diverged(batch, f"gradient norm {norm:.4g}; loss parts: {listed}", result.parts)
+        raise diverged(batch, f"gradient norm {norm:.4g}; loss parts: {listed}", result.parts)
 
     def _clip(self) -> float:
         """Clip the gradient, that of independent members apart; its norm before."""
@@ -184,7 +183,7 @@ class SurvivalNet(NeuralNet):
         loss = self.criterion_(torch.from_numpy(outputs), batch.outcome)
         time, event = batch.known_outcome()
         risk = self.criterion_.risk(outputs)
-        return {"loss": loss, "y_pred": outputs, "parts": {"c_index": _c_index(event, time, risk)}}
+        return {"loss": loss, "y_pred": outputs, "parts": {"c_index": concordance_or_nan(event, time, risk)}}
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -245,24 +244,6 @@ class SurvivalNet(NeuralNet):
             enabled=self.precision == "bfloat16",
             cache_enabled=cache,
         )
-
-
-def _diverged(batch: Batch, what: str, parts: dict[str, float]) -> TrainingDivergedError:
-    return TrainingDivergedError(
-        f"Training diverged at epoch {batch.epoch + 1}, step {batch.step + 1}: {what}; "
-        f"rows of X: {np.sort(batch.data.rows[batch.rows]).tolist()}, patients: "
-        f"{listing(batch.data.names[batch.rows], 64)}. The weights were not touched by this step, and those "
-        "of the epoch before are restored. Look for extreme features among these patients, or lower lr.",
-        epoch=batch.epoch,
-        step=batch.step,
-        parts=parts,
-    )
-
-
-def _c_index(event: np.ndarray, time: np.ndarray, risk: np.ndarray) -> float:
-    """Concordance index; NaN where no two patients can be compared: that must not end a training."""
-    comparable = event & (time < time.max(initial=0.0))
-    return float(concordance_index_censored(event, time, risk)[0]) if comparable.any() else math.nan
 
 
 class _EpochBatches:

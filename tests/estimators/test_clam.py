@@ -54,9 +54,7 @@ def test_outside_training_there_is_the_prediction_alone(network):
 
 def test_criterion_takes_the_instance_loss_of_the_own_class_where_there_is_an_event():
     criterion = CLAMCriterion(CoxCriterion(), 1, (2.0, 4.0), 0.25)
-    outcome = Outcome(
-        torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False]), torch.zeros(3, dtype=torch.long)
-    )
+    outcome = Outcome.of([1.0, 2.0, 9.0], [True, True, False], [0, 0, 0])
     risk = torch.tensor([[0.3], [-0.2], [0.5]])
     losses = torch.tensor([[1.0, 7.0, 7.0], [7.0, 3.0, 7.0], [7.0, 7.0, 7.0]])
     survival = CoxCriterion()(risk, outcome)

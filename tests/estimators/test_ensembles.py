@@ -69,6 +69,8 @@ def test_one_modality_has_an_ensemble_and_a_linear_path_too(small, cohort, colum
     model = small(**FEW, pathways=cohort.pathways if columns == "genes" else None).fit(X, cohort.y)
     assert len(model._linear.coefficients) == (5 if columns == "bags" else len(model._schema.gene_columns))
     assert np.isfinite(model.predict(X)).all()
+    expected = "wsi:0" if columns == "bags" else model._schema.gene_columns[0]
+    assert model.linear_coefficients_.index[0] == expected
 
 
 def test_discrete_hazards_are_averaged_without_a_linear_path(small, cohort):

@@ -6,7 +6,7 @@ from naive_network import log_softmax, unit
 from toy_patients import toy_network
 
 from sksurv_tta.networks import Ragged
-from sksurv_tta.networks.together import aggregate, instance_loss, pad, random_rows, unpad
+from sksurv_tta.networks.together import aggregate, instance_loss, random_rows
 from sksurv_tta.transport import curriculum_transport
 
 LENGTHS = ((4, 1, 0), (2, 2, 2))  # of three patients in two modalities; one lacks the first
@@ -114,15 +114,6 @@ def test_prototype_directions_do_not_depend_on_the_size_of_the_bag():
     )
     torch.testing.assert_close(twice, 2 * once, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(unit(twice), unit(once), rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("lengths", [(3, 1, 2), (2, 2), (4,), (0, 3), (0, 0)])
-def test_unpad_undoes_pad(lengths):
-    rows = random_ragged(lengths)
-    padded, mask = pad(rows)
-    assert mask.sum(dim=1).tolist() == list(lengths)
-    assert not padded[~mask].any()
-    assert torch.equal(unpad(padded, mask), rows.values)
 
 
 def test_views_are_distinct_rows_in_random_order():

@@ -73,7 +73,7 @@ def explain(
         Keep the table of instances of all patients. For a whole cohort leave it out, or take
         :func:`explain_patients` and go on patient by patient.
     member : int
-        Which network, where the estimator holds several.
+        Which network, where the estimator is an ensemble.
 
     Returns
     -------
@@ -142,7 +142,22 @@ def explain_patients(
 ) -> Iterator[PatientExplanation]:
     """Explain one patient after another; only one is held at a time.
 
-    Parameters, errors and notes as of :func:`explain`.
+    Errors and notes as of :func:`explain`.
+
+    Parameters
+    ----------
+    estimator : TTASurvivalEstimator
+        Fitted; also within a Pipeline, a search or a model of one modality.
+    X : DataFrame or array of shape (n_patients, n_columns)
+        As for ``predict``.
+    attribution : {"integrated", "gradient"} or None
+        How contributions of patches and pathways are found, if at all.
+    baseline : {"average", "zero"} or mapping
+        What contributions are measured from.
+    n_steps : int
+        Points of the integral.
+    member : int
+        Which network, where the estimator is an ensemble.
 
     Yields
     ------
