@@ -40,8 +40,8 @@ print(len(train), "patients to learn from,", len(test), "to be tested on")
 # Fit
 # ---
 #
-# The default recipe: an ensemble of small networks, each trained without an eighth of the patients, and a linear
-# Cox path beside it.
+# The default recipe: an ensemble of small networks, each trained without an eighth of the patients, and a
+# linear Cox path beside it.
 
 model = TTASurvivalEstimator(
     pathways=cohort.pathways,

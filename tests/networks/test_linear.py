@@ -7,7 +7,7 @@ from torch.nn import functional
 from sksurv_tta.networks import linear as module
 from sksurv_tta.networks.linear import Linear, linear
 
-SHAPES = [((300, 64), 96), ((5, 70, 64), 192), ((2000, 192), 256), ((300, 256), 32)]
+SHAPES = [((300, 64), 96), ((5, 70, 64), 192), ((2000, 192), 256), ((300, 256), 80)]
 
 
 def operands(shape, n_outputs, *, dtype=torch.float32, bias=True):
@@ -76,7 +76,13 @@ def test_transposed_operands_are_read_as_they_lie(calls):
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype"), [((3, 4), torch.float32), ((0, 64), torch.float32), ((600, 64), torch.float64)]
+    ("shape", "dtype"),
+    [
+        ((3, 4), torch.float32),
+        ((0, 64), torch.float32),
+        ((600, 64), torch.float64),
+        ((6000, 32), torch.float32),  # narrow
+    ],
 )
 def test_small_empty_and_double_precision_products_are_pytorchs_own(calls, shape, dtype):
     tensors = operands(shape, 96, dtype=dtype)
