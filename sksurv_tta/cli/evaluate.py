@@ -79,6 +79,7 @@ def _compare(models: Mapping[str, Any], cohort: Cohort, cv: Any, options: argpar
             n_jobs=options.n_jobs,
             random_state=options.random_state,
             cache_dir=options.out / "cache",
+            optimistic=options.optimistic,
             verbose=0 if options.quiet else 1,
         )
     kept = int(comparison.fits["from_cache"].sum())

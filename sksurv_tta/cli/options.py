@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sksurv_tta.cli.values import setting, whole_number
+from sksurv_tta.cli.values import setting, times, whole_number
 
 __all__ = [
     "add_attribution",
     "add_bags",
     "add_explanation_parts",
+    "add_folds",
     "add_out",
     "add_outcome",
     "add_patients",
@@ -163,4 +164,46 @@ def add_explanation_parts(group: Any) -> None:
         type=Path,
         metavar="FOLDER",
         help="images of the slides, named like the slides (.svs, .tif, .ndpi, ...), to draw the maps on",
+    )
+
+
+def add_folds(group: Any) -> None:
+    """Folds, seeds and measures of an evaluation."""
+    group.add_argument(
+        "--folds",
+        metavar="COLUMN",
+        help="column of the outcomes table with the fold in which each patient is tested (-1: always in "
+        "training), or a folds.csv of an earlier run; the folds are numbered from 0 in sorted order",
+    )
+    at_least_two, at_least_one = whole_number(at_least=2), whole_number(at_least=1)
+    group.add_argument(
+        "--n-folds", type=at_least_two, default=5, metavar="N", help="folds to make (default: %(default)s)"
+    )
+    group.add_argument(
+        "--seeds",
+        type=at_least_one,
+        default=1,
+        metavar="N",
+        help="fit each model with N seeds, counted up from --random-state; measures are averaged over them "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--times",
+        type=times,
+        metavar="TIMES",
+        help="comma-separated, in the unit of --time: also report AUC and calibration at these",
+    )
+    group.add_argument(
+        "--optimistic",
+        action="store_true",
+        help="beside the honest figures, also give that of the epoch that is best on the test fold, as many "
+        "publications do; it stands apart, in a column of that name",
+    )
+    add_seed(group, "folds, models and bootstrap")
+    group.add_argument(
+        "--n-jobs",
+        type=at_least_one,
+        default=1,
+        metavar="N",
+        help="fits at the same time (default: %(default)s)",
     )

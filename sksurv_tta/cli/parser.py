@@ -92,45 +92,10 @@ def _add_evaluate(commands: Any) -> None:
         f"(default: {','.join(DEFAULT_MODELS)})",
     )
     options.add_settings(models_group)
-    _add_folds(parser.add_argument_group("folds and measures"))
+    options.add_folds(parser.add_argument_group("folds and measures"))
     output = parser.add_argument_group("output")
     options.add_out(output, "FOLDER", "folder for the results, made if it does not exist", required=True)
     options.add_quiet(output)
-
-
-def _add_folds(group: Any) -> None:
-    group.add_argument(
-        "--folds",
-        metavar="COLUMN",
-        help="column of the outcomes table with the fold in which each patient is tested (-1: always in "
-        "training), or a folds.csv of an earlier run; the folds are numbered from 0 in sorted order",
-    )
-    at_least_two, at_least_one = whole_number(at_least=2), whole_number(at_least=1)
-    group.add_argument(
-        "--n-folds", type=at_least_two, default=5, metavar="N", help="folds to make (default: %(default)s)"
-    )
-    group.add_argument(
-        "--seeds",
-        type=at_least_one,
-        default=1,
-        metavar="N",
-        help="fit each model with N seeds, counted up from --random-state; measures are averaged over them "
-        "(default: %(default)s)",
-    )
-    group.add_argument(
-        "--times",
-        type=times,
-        metavar="TIMES",
-        help="comma-separated, in the unit of --time: also report AUC and calibration at these",
-    )
-    options.add_seed(group, "folds, models and bootstrap")
-    group.add_argument(
-        "--n-jobs",
-        type=at_least_one,
-        default=1,
-        metavar="N",
-        help="fits at the same time (default: %(default)s)",
-    )
 
 
 def _add_fit(commands: Any) -> None:

@@ -112,12 +112,18 @@ class Comparison:
 
         Mean and sd (n - 1) are over folds after averaging over seeds; lower and upper are the 95 %
         bootstrap interval over patients within folds, for the concordance indices and the Brier score;
-        pooled is Harrell's index over the comparable pairs of all folds together.
+        pooled is Harrell's index over the comparable pairs of all folds together. If it was asked for, the
+        last column, optimistic, is the mean over folds at the epoch that was best on the test fold.
         """
         seconds = self.fits.groupby("model", sort=False)["fit_seconds"].mean()
-        return summary_table(
+        table = summary_table(
             self.table, values=self._resampled_values, resamples=self._resamples, seconds=seconds
         )
+        if self.fits["optimistic"].notna().any():
+            by_fold = self.fits.groupby(["model", "fold"])["optimistic"].mean().groupby("model").mean()
+            of_harrell = table["metric"] == "c_index"
+            table["optimistic"] = table["model"].map(by_fold).where(of_harrell)
+        return table
 
     @cached_property
     def noise_floor(self) -> pd.DataFrame:

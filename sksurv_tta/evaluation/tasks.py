@@ -18,6 +18,7 @@ from sklearn.utils import _safe_indexing
 from sksurv_tta.evaluation.cache import read_record, write_record
 from sksurv_tta.evaluation.explain.unseen import explain_unseen
 from sksurv_tta.evaluation.fitting import predicted_risk, site_parameters, survival_at
+from sksurv_tta.evaluation.optimistic import watch_epochs
 from sksurv_tta.exceptions import TrainingWarning
 
 __all__ = ["AS_GIVEN", "QUANTILES", "Task", "run_task"]
@@ -43,6 +44,8 @@ class Task:
         Positions of rows.
     digest : str
         Empty without a cache.
+    optimistic : bool
+        Also score the test rows after every epoch of a network.
     """
 
     model: str
@@ -52,6 +55,7 @@ class Task:
     train: NDArray[np.intp]
     test: NDArray[np.intp]
     digest: str = ""
+    optimistic: bool = False
 
 
 def run_task(
@@ -80,7 +84,7 @@ def run_task(
     Returns
     -------
     dict
-        Keys model, seed, fold, risk, survival, survival_reason, thresholds, fit_seconds,
+        Keys model, seed, fold, risk, survival, survival_reason, thresholds, fit_seconds, optimistic,
         predict_seconds, chosen, error, from_cache and, of networks, history (a record for each epoch).
     """
     record = read_record(cache_dir, task.digest) if cache_dir else None
@@ -121,7 +125,8 @@ def _recorded(
             raise
         return {
             "risk": None, "survival": None, "survival_reason": "", "thresholds": {}, "fit_seconds": None,
-            "predict_seconds": None, "chosen": {}, "error": f"{type(error).__name__}: {error}",
+            "predict_seconds": None, "optimistic": None, "chosen": {},
+            "error": f"{type(error).__name__}: {error}",
         }  # fmt: skip
 
 
@@ -129,6 +134,7 @@ def _fitted(task: Task, X: Any, y: NDArray, sites: NDArray | None, times: NDArra
     estimator = clone(task.estimator)
     X_train, X_test = _safe_indexing(X, task.train), _safe_indexing(X, task.test)
     of_train = None if sites is None else sites[task.train]
+    scores = watch_epochs(estimator, X_train, X_test, y[task.test]) if task.optimistic else None
     started = time.perf_counter()
     estimator.fit(X_train, y[task.train], **site_parameters(estimator, of_train))
     fitted = time.perf_counter()
@@ -145,6 +151,7 @@ def _fitted(task: Task, X: Any, y: NDArray, sites: NDArray | None, times: NDArra
         "thresholds": {name: float(np.quantile(training_risk, q)) for name, q in QUANTILES.items()},
         "fit_seconds": fitted - started,
         "predict_seconds": predicted - fitted,
+        "optimistic": None if scores is None else scores.best,
         "chosen": _chosen(estimator),
         "history": _history(estimator),
         "explanation": explain_unseen(estimator, X_test),

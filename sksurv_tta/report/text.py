@@ -55,6 +55,12 @@ def _concordances(rows: list[dict], width: int) -> list[str]:
             f"  {row['model']:<{width}}  {_number(row['mean'])}{spread}  ({_interval(row)})"
             + (f"  missing in {row['n_missing']} fits: {row['reason']}" if row["n_missing"] else "")
         )
+    chosen = [row for row in rows if np.isfinite(row.get("optimistic", np.nan))]
+    if chosen:
+        lines.append(
+            "Optimistic, at the epoch that was best on the test fold (no result; for comparison only)"
+        )
+        lines += [f"  {row['model']:<{width}}  {row['optimistic']:.3f}" for row in chosen]
     return lines
 
 
