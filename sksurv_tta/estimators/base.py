@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 from skorch.helper import predefined_split
 from sksurv.base import SurvivalAnalysisMixin
 from sksurv.functions import StepFunction
+from sksurv.util import Surv
 
 from sksurv_tta.bags.inspection import inspect_bags
 from sksurv_tta.estimators.baseline_hazard import (
@@ -184,6 +185,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             schema, X = learn_schema(self, X, getattr(self, "pathways", None))
         event, time = check_outcome(y, X)
         check_consistent_length(X, event, sites)
+        y = Surv.from_arrays(event, time)
         edges = self._edges if continues else self._fit_bins(time, event)
         # Going on with the same seed, the validation part of before is set aside again.
         seed = self.net_.seed if continues else self._seed()

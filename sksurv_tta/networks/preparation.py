@@ -46,8 +46,9 @@ class InputPreparation(nn.Module):
         """Profiles (n_patients, n_genes), projected on their leading components and back."""
         if not self.low_rank:
             return profiles
-        centred = profiles - self.gene_centre
-        return centred @ self.gene_basis @ self.gene_basis.T + self.gene_centre
+        with torch.autocast(profiles.device.type, enabled=False):
+            centred = profiles - self.gene_centre
+            return centred @ self.gene_basis @ self.gene_basis.T + self.gene_centre
 
     def instances(self, modality: int, values: Tensor) -> Tensor:
         """Instances (n_instances, n_features) of one modality, standardised."""

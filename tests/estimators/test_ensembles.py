@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sksurv_tta import TTASurvivalEstimator
 from sksurv_tta.estimators.ensembles import ENSEMBLE_PARAMETERS
@@ -104,3 +105,19 @@ def test_test_rows_change_nothing_that_was_fitted(small, cohort):
 def test_an_ensemble_goes_on_with_a_warm_start(small, cohort):
     model = small(**FEW, warm_start=True).fit(cohort.X, cohort.y)
     assert model.fit(cohort.X, cohort.y).n_iter_ == 4
+
+
+def test_events_may_be_numbers_as_elsewhere(small, cohort):
+    y = np.empty(len(cohort.y), dtype=[("event", np.int8), ("time", float)])
+    y["event"], y["time"] = cohort.y["event"], cohort.y["time"]
+    risks = [small(**FEW).fit(cohort.X, given).predict(cohort.X) for given in (y, cohort.y)]
+    np.testing.assert_array_equal(*risks)
+
+
+def test_half_precision_keeps_the_projection_of_expression_in_single(small, cohort):
+    model = small(**FEW, precision="bfloat16").fit(cohort.X, cohort.y)
+    single = small(**FEW).fit(cohort.X, cohort.y)
+    assert np.corrcoef(model.predict(cohort.X), single.predict(cohort.X))[0, 1] > 0.98
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        profiles = torch.randn(4, len(model._schema.gene_columns))
+        assert model.net_.module_.preparation.profiles(profiles).dtype == torch.float32
