@@ -10,6 +10,7 @@ from sksurv_tta.estimators.mmp import MMPSurvivalEstimator
 from sksurv_tta.estimators.motcat import MOTCatSurvivalEstimator
 from sksurv_tta.estimators.otsurv import OTSurvSurvivalEstimator
 from sksurv_tta.estimators.panther import PANTHERSurvivalEstimator
+from sksurv_tta.estimators.pibd import PIBDSurvivalEstimator
 from sksurv_tta.estimators.registry import all_estimators, load_model
 from sksurv_tta.estimators.snn import SNNSurvivalEstimator
 from sksurv_tta.estimators.snntrans import SNNTransSurvivalEstimator
@@ -28,6 +29,7 @@ __all__ = [
     "MOTCatSurvivalEstimator",
     "OTSurvSurvivalEstimator",
     "PANTHERSurvivalEstimator",
+    "PIBDSurvivalEstimator",
     "SNNSurvivalEstimator",
     "SNNTransSurvivalEstimator",
     "SurvPathSurvivalEstimator",

@@ -16,6 +16,7 @@ from sksurv_tta.estimators.motcat import MOTCatSurvivalEstimator
 from sksurv_tta.estimators.otsurv import OTSurvSurvivalEstimator
 from sksurv_tta.estimators.panther import PANTHERSurvivalEstimator
 from sksurv_tta.estimators.persistence import MODEL_CLASSES, read_model
+from sksurv_tta.estimators.pibd import PIBDSurvivalEstimator
 from sksurv_tta.estimators.snn import SNNSurvivalEstimator
 from sksurv_tta.estimators.snntrans import SNNTransSurvivalEstimator
 from sksurv_tta.estimators.survpath import SurvPathSurvivalEstimator
@@ -40,6 +41,7 @@ ESTIMATORS: tuple[type[BaseNetworkEstimator], ...] = (
     CMTASurvivalEstimator,
     SurvPathSurvivalEstimator,
     MMPSurvivalEstimator,
+    PIBDSurvivalEstimator,
 )
 MODEL_CLASSES |= {estimator.__name__: estimator for estimator in ESTIMATORS}
 

@@ -110,7 +110,7 @@ def test_event_and_censored_exclude_each_other(run, study, tmp_path):
 
 OF_GENES = {"snn", "snntrans"}
 OF_BAGS = {"abmil", "clam", "attnmisl", "transmil", "otsurv", "panther", "hipt"}
-OF_BOTH = {"ridge-both", "coxnet-both", "fusion-ridge", "mcat", "motcat", "cmta", "survpath", "mmp"}
+OF_BOTH = {"ridge-both", "coxnet-both", "fusion-ridge", "mcat", "motcat", "cmta", "survpath", "mmp", "pibd"}
 
 
 def test_every_model_names_its_data():
@@ -137,6 +137,7 @@ def test_every_model_names_its_data():
             "cmta",
             "survpath",
             "mmp",
+            "pibd",
         }:
             assert needs == ("--bags", "--expression")
         else:
