@@ -26,6 +26,7 @@ models (tta, ridge, coxnet, rsf and gbsa take whatever data there are):
                                     on bags (hipt: on bags of regions)
   mcat, motcat, cmta, survpath, mmp, pibd
                                     on both, which every patient must have
+  ld-cvae                           on both; generates the genes of who has none
   ridge, ridge-genes, ridge-bags, ridge-both
                                     Cox model, ridge penalty chosen on training patients;
                                     a bag counts by the mean of its features

@@ -5,6 +5,7 @@ from sksurv_tta.estimators.attnmisl import AttnMISLSurvivalEstimator
 from sksurv_tta.estimators.clam import CLAMSurvivalEstimator
 from sksurv_tta.estimators.cmta import CMTASurvivalEstimator
 from sksurv_tta.estimators.hipt import HIPTSurvivalEstimator
+from sksurv_tta.estimators.ld_cvae import LDCVAESurvivalEstimator
 from sksurv_tta.estimators.mcat import MCATSurvivalEstimator
 from sksurv_tta.estimators.mmp import MMPSurvivalEstimator
 from sksurv_tta.estimators.motcat import MOTCatSurvivalEstimator
@@ -24,6 +25,7 @@ __all__ = [
     "CLAMSurvivalEstimator",
     "CMTASurvivalEstimator",
     "HIPTSurvivalEstimator",
+    "LDCVAESurvivalEstimator",
     "MCATSurvivalEstimator",
     "MMPSurvivalEstimator",
     "MOTCatSurvivalEstimator",

@@ -20,7 +20,7 @@ from sksurv_tta.estimators.peer import count, not_negative, share
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.bottleneck import PrototypicalBottleneck
-from sksurv_tta.networks.gaussians import Gaussian, product_of_experts
+from sksurv_tta.networks.gaussians import product_of_experts
 from sksurv_tta.networks.global_token import GlobalTokenLayer
 from sksurv_tta.networks.mutual_information import InformationBound
 from sksurv_tta.networks.pathway_tokens import PathwayTokenizer
@@ -160,10 +160,9 @@ class PIBDNetwork(SurvivalNetwork):
 
     def _share(self, classes: list[Tensor]) -> Tensor:
         """Token (1, token_dim) from the product of one proxy of each modality."""
-        experts = []
-        for bottleneck, own in zip(self.bottlenecks, classes, strict=True):
-            mean, log_variance = bottleneck.proxies()
-            experts.append(Gaussian(mean[own], log_variance[own]))
+        experts = [
+            bottleneck.proxies().at(own) for bottleneck, own in zip(self.bottlenecks, classes, strict=True)
+        ]
         joint = product_of_experts(experts, self.expert_logits.softmax(dim=0))
         return (joint.draw(self.n_draws) if self.training else joint.mean).unsqueeze(0)
 

@@ -10,6 +10,7 @@ from sksurv_tta.estimators.base import BaseNetworkEstimator
 from sksurv_tta.estimators.clam import CLAMSurvivalEstimator
 from sksurv_tta.estimators.cmta import CMTASurvivalEstimator
 from sksurv_tta.estimators.hipt import HIPTSurvivalEstimator
+from sksurv_tta.estimators.ld_cvae import LDCVAESurvivalEstimator
 from sksurv_tta.estimators.mcat import MCATSurvivalEstimator
 from sksurv_tta.estimators.mmp import MMPSurvivalEstimator
 from sksurv_tta.estimators.motcat import MOTCatSurvivalEstimator
@@ -42,6 +43,7 @@ ESTIMATORS: tuple[type[BaseNetworkEstimator], ...] = (
     SurvPathSurvivalEstimator,
     MMPSurvivalEstimator,
     PIBDSurvivalEstimator,
+    LDCVAESurvivalEstimator,
 )
 MODEL_CLASSES |= {estimator.__name__: estimator for estimator in ESTIMATORS}
 

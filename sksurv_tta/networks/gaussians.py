@@ -24,6 +24,10 @@ class Gaussian(NamedTuple):
     mean: Tensor
     log_variance: Tensor
 
+    def at(self, index: Tensor) -> Gaussian:
+        """Those of some rows, or of one."""
+        return Gaussian(self.mean[index], self.log_variance[index])
+
     def draw(self, n_draws: int = 1) -> Tensor:
         """Mean of ``n_draws`` draws: (..., dim). The gradient goes through to both parameters."""
         noise = torch.empty(n_draws, *self.mean.shape, dtype=self.mean.dtype, device=self.mean.device)
