@@ -188,18 +188,21 @@ def _missing(facts: Any) -> dict[str, int]:
 
 def _refuse_missing(cohort: Cohort, options: argparse.Namespace) -> None:
     """Say before the first fit which networks cannot do with gaps."""
-    strict = {
-        each._short_name
+    gaps = {name: n for name, n in _missing(cohort.summary()).items() if n}
+    needed = {
+        each._short_name: each._needed()
         for _, each in all_estimators()
         if issubclass(each, PeerEstimator) and len(each._required) > 1
     }
-    concerned = [name for name in options.models if name in strict]
-    gaps = [f"{n} have no {IN_WORDS[name]}" for name, n in _missing(cohort.summary()).items() if n]
-    if concerned and gaps:
-        raise UsageError(
-            f"{', '.join(concerned)} need slides and expression of every patient, but of {len(cohort)} "
-            f"patients {' and '.join(gaps)}. Give --missing drop, or leave these models out."
-        )
+    for needs in sorted(set(needed.values()), key=len, reverse=True):
+        concerned = [name for name in options.models if needed.get(name) == needs]
+        lacking = [f"{gaps[name]} have no {IN_WORDS[name]}" for name in needs if name in gaps]
+        if concerned and lacking:
+            raise UsageError(
+                f"{', '.join(concerned)} need {' and '.join(IN_WORDS[name] for name in needs)} of every "
+                f"patient, but of {len(cohort)} patients {' and '.join(lacking)}. Give --missing drop, or "
+                "leave these models out."
+            )
 
 
 def _given_folds(folds: str, cohort: Cohort) -> Any:

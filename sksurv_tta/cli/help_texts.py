@@ -24,7 +24,9 @@ models (tta, ridge, coxnet, rsf and gbsa take whatever data there are):
   snn, snntrans                     other methods' networks, on genes
   abmil, clam, attnmisl, transmil, hipt, otsurv, panther
                                     on bags (hipt: on bags of regions)
-  mcat, motcat, cmta, survpath, mmp on both, which every patient must have
+  mcat, motcat, cmta, survpath, mmp, pibd
+                                    on both, which every patient must have
+  ld-cvae                           on both; generates the genes of who has none
   ridge, ridge-genes, ridge-bags, ridge-both
                                     Cox model, ridge penalty chosen on training patients;
                                     a bag counts by the mean of its features

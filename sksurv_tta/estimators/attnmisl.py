@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
+from sksurv_tta.estimators.peer import PeerEstimator, count, not_negative, share
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.clusters import far_apart, k_means
@@ -133,7 +131,7 @@ class AttnMISLSurvivalEstimator(PeerEstimator):
         "token_dim": count(),
         "hidden_dim": count(),
         "dropout": share(),
-        "l1_weight": [Interval(Real, 0, None, closed="left")],
+        "l1_weight": not_negative(),
     }
 
     n_clusters: int = 10

@@ -75,6 +75,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     #: Empty: all that X has are taken, and a patient needs one of them.
     _required: ClassVar[tuple[str, ...]] = ()
 
+    #: Those of them whose columns must be there, but which a patient may lack all the same.
+    _may_lack: ClassVar[tuple[str, ...]] = ()
+
     #: The linear Cox model beside the network, of estimators that have one.
     _linear: LinearPath | None = None
 
@@ -112,6 +115,11 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def _setting(self, name: str) -> Any:
         """Value in force of a parameter of loss or training; a recipe may replace what was left alone."""
         return getattr(self, name)
+
+    @classmethod
+    def _needed(cls) -> tuple[str, ...]:
+        """Modalities that every patient must have; empty: any of them."""
+        return tuple(modality for modality in cls._required if modality not in cls._may_lack)
 
     def _folds(self, y: Any, sites: Any) -> np.ndarray | None:
         """For each patient the member of an ensemble that is not to learn from them: (n_patients,)."""
@@ -191,7 +199,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         seed = self.net_.seed if continues else self._seed()
         bins = np.searchsorted(edges, time, side="right")
         outcome = Outcome.of(time, event, bins, self._folds(y, sites))
-        patients = read_patients(schema, X, outcome, required=self._required)
+        patients = read_patients(schema, X, outcome, required=self._needed())
         inspect_bags(patients.bags, patients.names)
         start = self.net_ if continues else None
         with (
@@ -320,7 +328,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "net_")
         X = check_again(self, self._schema, X)
-        patients = read_patients(self._schema, X, required=self._required)
+        patients = read_patients(self._schema, X, required=self._needed())
         return check_outputs(self._outputs_of(patients), X)
 
     def _outputs_of(self, patients: PatientDataset) -> np.ndarray:

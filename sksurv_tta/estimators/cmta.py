@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from os import PathLike
 from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
+from sksurv_tta.estimators.peer import PeerEstimator, count, not_negative, share
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.class_token import ClassTokenEncoder
@@ -164,7 +162,7 @@ class CMTASurvivalEstimator(PeerEstimator):
         "n_heads": count(),
         "n_landmarks": count(),
         "dropout": share(),
-        "alignment_weight": [Interval(Real, 0, None, closed="left")],
+        "alignment_weight": not_negative(),
     }
 
     pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None

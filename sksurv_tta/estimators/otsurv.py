@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
+from sksurv_tta.estimators.peer import PeerEstimator, count, not_negative, share
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.curriculum import MassCurriculum
@@ -146,7 +146,7 @@ class OTSurvSurvivalEstimator(PeerEstimator):
         "kl_weight": [Interval(Real, 0, None, closed="neither")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "mass_base": [Interval(Real, 0, 1, closed="right")],
-        "mass_ramp_epochs": [Interval(Real, 0, None, closed="left")],
+        "mass_ramp_epochs": not_negative(),
         "dropout": share(),
     }
 

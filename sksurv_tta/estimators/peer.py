@@ -16,7 +16,7 @@ from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.estimators.tta import NETWORK_PARAMETERS, TTASurvivalEstimator
 from sksurv_tta.training.schedules import ConstantLearningRate
 
-__all__ = ["PeerEstimator", "count", "share"]
+__all__ = ["PeerEstimator", "count", "not_negative", "share"]
 
 #: Parameters of loss and training as TTA has them in ``recipe="paper"``: one network against another.
 TRAINING_PARAMETERS = {
@@ -42,6 +42,11 @@ def count(at_least: int = 1) -> list[Any]:
 def share() -> list[Any]:
     """Constraint of a probability below one."""
     return [Interval(Real, 0, 1, closed="left")]
+
+
+def not_negative() -> list[Any]:
+    """Constraint of a weight or a time."""
+    return [Interval(Real, 0, None, closed="left")]
 
 
 class PeerEstimator(_TrainingParameters, BaseNetworkEstimator):  # type: ignore[misc,valid-type]

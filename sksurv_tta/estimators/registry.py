@@ -10,12 +10,14 @@ from sksurv_tta.estimators.base import BaseNetworkEstimator
 from sksurv_tta.estimators.clam import CLAMSurvivalEstimator
 from sksurv_tta.estimators.cmta import CMTASurvivalEstimator
 from sksurv_tta.estimators.hipt import HIPTSurvivalEstimator
+from sksurv_tta.estimators.ld_cvae import LDCVAESurvivalEstimator
 from sksurv_tta.estimators.mcat import MCATSurvivalEstimator
 from sksurv_tta.estimators.mmp import MMPSurvivalEstimator
 from sksurv_tta.estimators.motcat import MOTCatSurvivalEstimator
 from sksurv_tta.estimators.otsurv import OTSurvSurvivalEstimator
 from sksurv_tta.estimators.panther import PANTHERSurvivalEstimator
 from sksurv_tta.estimators.persistence import MODEL_CLASSES, read_model
+from sksurv_tta.estimators.pibd import PIBDSurvivalEstimator
 from sksurv_tta.estimators.snn import SNNSurvivalEstimator
 from sksurv_tta.estimators.snntrans import SNNTransSurvivalEstimator
 from sksurv_tta.estimators.survpath import SurvPathSurvivalEstimator
@@ -40,6 +42,8 @@ ESTIMATORS: tuple[type[BaseNetworkEstimator], ...] = (
     CMTASurvivalEstimator,
     SurvPathSurvivalEstimator,
     MMPSurvivalEstimator,
+    PIBDSurvivalEstimator,
+    LDCVAESurvivalEstimator,
 )
 MODEL_CLASSES |= {estimator.__name__: estimator for estimator in ESTIMATORS}
 

@@ -1,4 +1,4 @@
-"""A class token that gathers a sequence in two attention layers, with positions between them."""
+"""Class tokens that gather a sequence in two attention layers, with positions between them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PositionConvolutions(nn.Module):
 
 
 class ClassTokenEncoder(nn.Module):
-    """Class token, two attention layers with residuals, layer norm.
+    """One or several class tokens, two attention layers with residuals, layer norm.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ class ClassTokenEncoder(nn.Module):
         Fill the sequence to a square and put :class:`PositionConvolutions` between the layers.
     convolve : bool
         As of :class:`~sksurv_tta.networks.nystrom.NystromAttention`.
+    n_class_tokens : int
     """
 
     def __init__(
@@ -67,9 +68,10 @@ class ClassTokenEncoder(nn.Module):
         n_heads: int = 8,
         positions: bool,
         convolve: bool = True,
+        n_class_tokens: int = 1,
     ):
         super().__init__()
-        self.class_token = nn.Parameter(torch.randn(dim))
+        self.class_token = nn.Parameter(torch.randn(n_class_tokens, dim).squeeze(0))
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
         self.attentions = nn.ModuleList(
             NystromAttention(
@@ -85,15 +87,18 @@ class ClassTokenEncoder(nn.Module):
 
         Returns
         -------
-        class_token : Tensor of shape (n_sequences, dim)
+        class_token : Tensor of shape (n_sequences, dim), or (n_sequences, n_class_tokens, dim) of several
         tokens : Tensor of shape (n_sequences, n_tokens, dim)
         """
         n_tokens = tokens.shape[1]
         if self.positions is not None:
             tokens = fill_square(tokens)
-        tokens = torch.cat([self.class_token.expand(len(tokens), 1, -1), tokens], dim=1)
+        first = self.class_token.view(-1, tokens.shape[2])
+        n_first = len(first)
+        tokens = torch.cat([first.expand(len(tokens), -1, -1), tokens], dim=1)
         tokens = tokens + self.attentions[0](self.norms[0](tokens))
         if self.positions is not None:
-            tokens = torch.cat([tokens[:, :1], self.positions(tokens[:, 1:])], dim=1)
+            tokens = torch.cat([tokens[:, :n_first], self.positions(tokens[:, n_first:])], dim=1)
         tokens = self.last_norm(tokens + self.attentions[1](self.norms[1](tokens)))
-        return tokens[:, 0], tokens[:, 1 : n_tokens + 1]
+        gathered = tokens[:, :n_first] if n_first > 1 else tokens[:, 0]
+        return gathered, tokens[:, n_first : n_first + n_tokens]

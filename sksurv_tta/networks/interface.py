@@ -58,11 +58,15 @@ class PatientGroup:
     view_weights : Tensor of shape (n_patients,) or None
         Weight of each patient in losses that compare random views of a bag; zero for
         patients that take no part in them at this step. None outside training.
+    outcome : tuple of Tensor of shape (n_patients,) or None
+        Time, and whether the event happened, for methods that look at it while they learn.
+        None outside training.
     """
 
     bags: tuple[Ragged, ...]
     profiles: Ragged | None
     view_weights: Tensor | None = None
+    outcome: tuple[Tensor, Tensor] | None = None
 
     @property
     def n_patients(self) -> int:

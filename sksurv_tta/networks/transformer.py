@@ -64,14 +64,24 @@ class TransformerLayer(nn.Module):
         Width of the feed-forward block.
     dropout : float
         On the attention weights, in the feed-forward block and on both residual branches.
+    activation : type of Module
+        Of the feed-forward block.
     """
 
-    def __init__(self, dim: int, *, n_heads: int, hidden_dim: int, dropout: float):
+    def __init__(
+        self,
+        dim: int,
+        *,
+        n_heads: int,
+        hidden_dim: int,
+        dropout: float,
+        activation: type[nn.Module] = nn.ReLU,
+    ):
         super().__init__()
         self.attention = MultiheadAttention(dim, n_heads, dropout)
         self.attention_norm = nn.LayerNorm(dim)
         self.feedforward = nn.Sequential(
-            nn.Linear(dim, hidden_dim), nn.ReLU(), Dropout(dropout), nn.Linear(hidden_dim, dim)
+            nn.Linear(dim, hidden_dim), activation(), Dropout(dropout), nn.Linear(hidden_dim, dim)
         )
         self.feedforward_norm = nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)

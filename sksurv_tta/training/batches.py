@@ -208,8 +208,11 @@ class Batch:
             index = torch.from_numpy(places[places >= 0]).to(device)
             lengths = tuple(np.where(places >= 0, profile_tokens.shape[1], 0).tolist())
             profiles = Ragged(profile_tokens[index].flatten(0, 1), lengths)
-        weights = self.view_weights[torch.from_numpy(group)].to(device)
-        return PatientGroup(bags, profiles, weights)
+        own = torch.from_numpy(group)
+        outcome = None
+        if self.data.outcome is not None:
+            outcome = self.outcome.time[own].to(device), self.outcome.event[own].to(device)
+        return PatientGroup(bags, profiles, self.view_weights[own].to(device), outcome)
 
     def _read(self, column: Sequence, modality: int, patients: np.ndarray, device: torch.device) -> Ragged:
         parts = []

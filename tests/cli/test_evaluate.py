@@ -206,13 +206,16 @@ def test_without_sites_a_warning_says_what_that_means(study, tmp_path, run):
     assert said.err.count("warning: Without --site") == 1
 
 
-def test_networks_that_cannot_do_with_gaps_say_so_before_the_first_fit(gappy_study, tmp_path, run):
+@pytest.mark.parametrize(("name", "needs"), [("mcat", "slides and expression"), ("ld-cvae", "slides")])
+def test_networks_that_cannot_do_with_gaps_say_so_before_the_first_fit(
+    gappy_study, tmp_path, run, name, needs
+):
     said = run(
-        *("evaluate", *gappy_study.options(), "--models", "ridge-genes,mcat", "--missing", "allow"),
+        *("evaluate", *gappy_study.options(), "--models", f"ridge-genes,{name}", "--missing", "allow"),
         *("--n-folds", "2", "--quiet", "--out", tmp_path / "r"),
     )
     assert said.code == 2
-    assert "mcat need slides and expression of every patient, but of 48 patients 3 have no slides" in said.err
+    assert f"{name} need {needs} of every patient, but of 48 patients 3 have no slides" in said.err
     assert "Give --missing drop" in said.err
     assert not (tmp_path / "r" / "cache").exists()
 

@@ -110,7 +110,9 @@ def test_event_and_censored_exclude_each_other(run, study, tmp_path):
 
 OF_GENES = {"snn", "snntrans"}
 OF_BAGS = {"abmil", "clam", "attnmisl", "transmil", "otsurv", "panther", "hipt"}
-OF_BOTH = {"ridge-both", "coxnet-both", "fusion-ridge", "mcat", "motcat", "cmta", "survpath", "mmp"}
+OF_BOTH = {"ridge-both", "coxnet-both", "fusion-ridge"} | {
+    *("mcat", "motcat", "cmta", "survpath", "mmp", "pibd", "ld-cvae")
+}
 
 
 def test_every_model_names_its_data():
@@ -118,26 +120,9 @@ def test_every_model_names_its_data():
         needs = needed_data(name)
         if name.endswith("-genes") or name in OF_GENES:
             assert needs == ("--expression",)
-        elif name.endswith("-bags") or name in {
-            "abmil",
-            "clam",
-            "attnmisl",
-            "transmil",
-            "otsurv",
-            "panther",
-            "hipt",
-        }:
+        elif name.endswith("-bags") or name in OF_BAGS:
             assert needs == ("--bags",)
-        elif name in {
-            "ridge-both",
-            "coxnet-both",
-            "fusion-ridge",
-            "mcat",
-            "motcat",
-            "cmta",
-            "survpath",
-            "mmp",
-        }:
+        elif name in OF_BOTH:
             assert needs == ("--bags", "--expression")
         else:
             assert needs == ()

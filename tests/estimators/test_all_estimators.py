@@ -40,7 +40,7 @@ TINY = {
     "random_state": 0,
 }
 #: Methods that look at the order of patches, by their authors' design.
-ORDER_MATTERS = {"TransMILSurvivalEstimator", "CMTASurvivalEstimator"}
+ORDER_MATTERS = {"TransMILSurvivalEstimator", "CMTASurvivalEstimator", "LDCVAESurvivalEstimator"}
 #: A constant that a softmax takes out again: its gradient is zero.
 WITHOUT_INFLUENCE = ("score.bias", "attention.2.bias")
 
@@ -149,7 +149,7 @@ def test_a_missing_modality_is_named_or_done_without(estimator, fitted, cohort, 
         X["wsi"] = BagArray([None, *X["wsi"].array[1:]])
     else:
         X.loc[X.index[0], X.columns.drop("wsi")] = np.nan
-    if modality in estimator._required:
+    if modality in estimator._needed():
         word = "a slide" if modality == "bags" else "expression"
         message = f"This method needs {word} of every patient; 1 of 16 have none: {X.index[0]}. Leave"
         with pytest.raises(CohortError, match=message):

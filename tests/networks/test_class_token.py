@@ -41,3 +41,14 @@ def test_without_positions_and_convolution_the_order_does_not_matter():
     ).eval()
     tokens = torch.randn(1, 7, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(encoder(tokens.flip(1))[0], encoder(tokens)[0])
+
+
+@pytest.mark.parametrize("positions", [True, False])
+def test_several_class_tokens_gather_side_by_side(positions):
+    encoder = ClassTokenEncoder(
+        8, n_heads=2, head_dim=4, n_landmarks=4, positions=positions, n_class_tokens=2
+    ).eval()
+    gathered, tokens = encoder(torch.randn(3, 7, 8, generator=torch.Generator().manual_seed(0)))
+    assert gathered.shape == (3, 2, 8)
+    assert tokens.shape == (3, 7, 8)
+    assert not torch.allclose(gathered[:, 0], gathered[:, 1])

@@ -38,10 +38,13 @@ def test_attention_is_the_same_with_weights_written_out(sets):
     torch.testing.assert_close(ours(queries, others), expected)
 
 
-def test_layer_is_torchs(sets):
+@pytest.mark.parametrize(("activation", "name"), [(torch.nn.ReLU, "relu"), (torch.nn.GELU, "gelu")])
+def test_layer_is_torchs(sets, activation, name):
     _, tokens = sets
-    ours = TransformerLayer(8, n_heads=2, hidden_dim=12, dropout=0.25).eval()
-    theirs = torch.nn.TransformerEncoderLayer(8, 2, dim_feedforward=12, dropout=0.25, batch_first=True).eval()
+    ours = TransformerLayer(8, n_heads=2, hidden_dim=12, dropout=0.25, activation=activation).eval()
+    theirs = torch.nn.TransformerEncoderLayer(
+        8, 2, dim_feedforward=12, dropout=0.25, activation=name, batch_first=True
+    ).eval()
     copy_attention(ours.attention, theirs.self_attn)
     theirs.linear1.load_state_dict(ours.feedforward[0].state_dict())
     theirs.linear2.load_state_dict(ours.feedforward[3].state_dict())

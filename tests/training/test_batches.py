@@ -181,3 +181,12 @@ def test_initialising_seeds_torch_inside_and_gives_the_callers_generator_back():
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_group_has_the_outcomes_of_its_patients():
+    data = toy_patients()
+    batch = whole_batch(data, rows=[5, 2, 3])
+    time, event = batch.load(np.array([2, 0]), None, torch.device("cpu")).outcome
+    expected = data.outcome.time[[3, 5]], data.outcome.event[[3, 5]]
+    assert torch.equal(time, expected[0])
+    assert torch.equal(event, expected[1])
