@@ -209,24 +209,31 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
                 net.partial_fit(training, checkpoints=checkpoints)
             finally:
                 net.train_split = None  # nothing that stays may hold patients
+            rule, linear = self._learn_rule(net, patients, X, edges)
+            self._settle(net, schema, edges, rule, linear)
             self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
-            rule = self._learn_rule(net, patients, X, edges)
-            self._settle(net, schema, edges, rule)
         return self
 
     def _learn_rule(
         self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray
-    ) -> PredictionRule:
-        """How outputs become risks and survival functions, from the training patients."""
+    ) -> tuple[PredictionRule, LinearPath | None]:
+        """How outputs become risks and survival functions, and what stands beside the network."""
         outputs = check_outputs(net.predict(patients), X)
         time, event = patients.known_outcome()
         if self._setting("loss") == "cox":
-            return CoxPrediction.fit(outputs, time, event)
-        return DiscretePrediction.fit(outputs, time, edges)
+            return CoxPrediction.fit(outputs, time, event), None
+        return DiscretePrediction.fit(outputs, time, edges), None
 
-    def _settle(self, net: SurvivalNet, schema: InputSchema, edges: np.ndarray, rule: PredictionRule) -> None:
+    def _settle(
+        self,
+        net: SurvivalNet,
+        schema: InputSchema,
+        edges: np.ndarray,
+        rule: PredictionRule,
+        linear: LinearPath | None,
+    ) -> None:
         """Set everything that the fitted estimator keeps: no row of X or y is among it."""
-        self.net_, self._schema, self._edges, self._rule = net, schema, edges, rule
+        self.net_, self._schema, self._edges, self._rule, self._linear = net, schema, edges, rule, linear
         self.trained_with_ = describe_environment(net.module_.device)
         self._set_public(net, schema, rule)
 

@@ -113,18 +113,17 @@ class EnsembleEstimator(BaseNetworkEstimator):
 
     def _learn_rule(
         self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray
-    ) -> PredictionRule:
+    ) -> tuple[PredictionRule, LinearPath | None]:
         """Weigh network and linear path by the patients that neither has seen."""
-        self._linear = None
         if not self._cross_fits:
             return super()._learn_rule(net, patients, X, edges)
         time, event = patients.known_outcome()
-        features = None
+        features, linear = None, None
         if self._setting("linear_path"):
             features = linear_features(patients, self.bag_size)
-            self._linear = fit_linear_path(features, time, event)
-        outputs = held_out_outputs(net, patients, self._linear, features)
-        return combine(check_outputs(outputs, X), time, event)
+            linear = fit_linear_path(features, time, event)
+        outputs = held_out_outputs(net, patients, linear, features)
+        return combine(check_outputs(outputs, X), time, event), linear
 
     def _outputs_of(self, patients: PatientDataset) -> np.ndarray:
         outputs = super()._outputs_of(patients)
@@ -135,6 +134,9 @@ class EnsembleEstimator(BaseNetworkEstimator):
 
     def _set_public(self, net: SurvivalNet, schema: InputSchema, rule: PredictionRule) -> None:
         super()._set_public(net, schema, rule)
+        for name in ("output_weights_", "linear_coefficients_"):
+            if hasattr(self, name):  # of an earlier fit with other parameters
+                delattr(self, name)
         if isinstance(rule, CoxPrediction):
             names = ["network", "linear"][: len(rule.weights)]
             self.output_weights_ = pd.Series(rule.weights, index=names, name="weight")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sksurv_tta import TTASurvivalEstimator
+from sksurv_tta.estimators import ensembles
 from sksurv_tta.estimators.ensembles import ENSEMBLE_PARAMETERS
 from sksurv_tta.estimators.presets import PAPER, PRESETS, ROBUST
 from sksurv_tta.networks import EnsembleNetwork, TTANetwork
@@ -104,3 +105,24 @@ def test_test_rows_change_nothing_that_was_fitted(small, cohort):
 def test_an_ensemble_goes_on_with_a_warm_start(small, cohort):
     model = small(**FEW, warm_start=True).fit(cohort.X, cohort.y)
     assert model.fit(cohort.X, cohort.y).n_iter_ == 4
+
+
+def test_a_warm_start_that_fails_at_the_end_leaves_the_linear_path_of_before(small, cohort, monkeypatch):
+    model = small(**FEW, warm_start=True).fit(cohort.X.iloc[:15], cohort.y[:15])
+    before = model.predict(cohort.X)
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(ensembles, "held_out_outputs", full)
+    with pytest.raises(MemoryError):
+        model.fit(cohort.X, cohort.y)
+    np.testing.assert_array_equal(model.predict(cohort.X), before)
+
+
+def test_a_new_fit_leaves_no_weights_of_the_one_before(small, cohort):
+    model = small(**FEW).fit(cohort.X, cohort.y)
+    model.set_params(linear_path=False).fit(cohort.X, cohort.y)
+    assert not hasattr(model, "linear_coefficients_")
+    model.set_params(loss="discrete").fit(cohort.X, cohort.y)
+    assert not hasattr(model, "output_weights_")
