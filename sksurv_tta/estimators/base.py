@@ -34,8 +34,9 @@ from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
 from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
+from sksurv_tta.estimators.parameters import changed_parameters
 from sksurv_tta.estimators.persistence import write_model
-from sksurv_tta.exceptions import OutcomeError
+from sksurv_tta.exceptions import OutcomeError, listing
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
@@ -168,7 +169,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         OutcomeError
             If times or event indicators cannot be used, naming the patients, or all are censored.
         ValueError
-            If y is not a structured array, or of another length than X.
+            If y is not a structured array, or of another length than X; if a warm start is asked for
+            with other parameters than those of the training, as ``lr``; names them.
         TrainingDivergedError
             If the loss or its gradient stops being finite.
         """
@@ -178,6 +180,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
             )
         continues = self.warm_start and hasattr(self, "net_")
+        self._check_settings(continues)
         if continues:
             schema, X = self._schema, check_again(self, self._schema, X)
         else:
@@ -213,6 +216,15 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             self._settle(net, schema, edges, rule, linear)
             self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
         return self
+
+    def _check_settings(self, continues: bool) -> None:
+        """Refuse parameters, each allowed by itself, that this training could not heed."""
+        changed = changed_parameters(self, self._built_with, without=LOOP_PARAMETERS) if continues else []
+        if changed:
+            raise ValueError(
+                f"A warm start goes on with the network of before, but parameters were changed since: "
+                f"{listing(changed)}. Set them back, or warm_start=False to train anew."
+            )
 
     def _learn_rule(
         self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray

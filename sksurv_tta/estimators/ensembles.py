@@ -37,6 +37,7 @@ class EnsembleEstimator(BaseNetworkEstimator):
     recipe: str
     loss: str
     bag_size: int | None
+    linear_path: bool | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetworkEstimator._parameter_constraints,
@@ -110,6 +111,15 @@ class EnsembleEstimator(BaseNetworkEstimator):
                 network.preparation.learn_instances(
                     modality, *instance_statistics(training, modality, net.seed)
                 )
+
+    def _check_settings(self, continues: bool) -> None:
+        super()._check_settings(continues)
+        if self.linear_path and not self._cross_fits:
+            raise ValueError(
+                "linear_path=True takes loss='cox' and n_members=2 or more: its weight comes from patients "
+                f"that a member has not seen. Here loss is {self.loss!r} and n_members is "
+                f"{self._setting('n_members')}; change them, or leave linear_path out."
+            )
 
     def _learn_rule(
         self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray

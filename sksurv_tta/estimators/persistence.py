@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sksurv_tta.estimators.inputs import InputSchema, as_pathway_mapping
 from sksurv_tta.estimators.model_document import check_content, columns_of, schema_of
-from sksurv_tta.estimators.parameters import NOT_STORED, stored_parameters
+from sksurv_tta.estimators.parameters import NOT_STORED, changed_parameters, stored_parameters
 from sksurv_tta.estimators.stored_numbers import (
     check_numbers,
     layout_of_numbers,
@@ -41,8 +41,6 @@ __all__ = ["MODEL_CLASSES", "read_model", "write_model"]
 #: is ever looked up.
 MODEL_CLASSES: dict[str, type[Any]] = {}
 FORMAT = 1
-#: May change after ``fit`` without making another model of it.
-FREE_AFTER_FIT = {"device", "max_epochs", "random_state", "verbose", "warm_start"}
 MAX_REPEATS = 1000  # layers or heads: each is a module, and costs time even without memory
 
 
@@ -68,11 +66,7 @@ def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
     name = type(estimator).__name__
     if MODEL_CLASSES.get(name) is not type(estimator):
         raise TypeError(f"{name} could not be loaded again; only {listing(MODEL_CLASSES)} can be saved.")
-    changed = [
-        f"{parameter} ({value!r} in fit, {getattr(estimator, parameter)!r} now)"
-        for parameter, value in estimator._built_with.items()
-        if parameter not in NOT_STORED | FREE_AFTER_FIT and getattr(estimator, parameter) != value
-    ]
+    changed = changed_parameters(estimator, estimator._built_with)
     if changed:
         raise ValueError(
             f"Parameters were changed since fit: {listing(changed)}. The file would hold another model: "

@@ -126,3 +126,16 @@ def test_a_new_fit_leaves_no_weights_of_the_one_before(small, cohort):
     assert not hasattr(model, "linear_coefficients_")
     model.set_params(loss="discrete").fit(cohort.X, cohort.y)
     assert not hasattr(model, "output_weights_")
+
+
+@pytest.mark.parametrize("changes", [{"recipe": "paper", "n_members": None}, {"loss": "discrete"}])
+def test_a_linear_path_that_cannot_be_weighed_is_refused(small, cohort, changes):
+    with pytest.raises(ValueError, match="linear_path=True takes loss='cox' and n_members=2 or more"):
+        small(**FEW | {"linear_path": True} | changes).fit(cohort.X, cohort.y)
+
+
+def test_a_warm_start_with_other_members_is_refused(small, cohort):
+    model = small(**FEW, warm_start=True).fit(cohort.X, cohort.y)
+    with pytest.raises(ValueError, match=r"changed since: n_members \(3 in fit, 5 now\)\. Set them back"):
+        model.set_params(n_members=5).fit(cohort.X, cohort.y)
+    assert model.set_params(warm_start=False).fit(cohort.X, cohort.y).n_iter_ == 2
