@@ -41,7 +41,8 @@ __all__ = ["MODEL_CLASSES", "read_model", "write_model"]
 #: is ever looked up.
 MODEL_CLASSES: dict[str, type[Any]] = {}
 FORMAT = 1
-MAX_REPEATS = 1000  # layers or heads: each is a module, and costs time even without memory
+MAX_REPEATS = 1000  # layers, heads or members: each is a module, and costs time even without memory
+MAX_MODULES = 10_000  # layers and heads of all members together
 
 
 def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -165,10 +166,18 @@ def _unfitted(cls: type[Any], parameters: dict[str, Any], schema: InputSchema) -
         torch.device("cpu" if estimator.device == "auto" else estimator.device)
     except (ValueError, RuntimeError) as error:
         raise UnreadableFileError(f"its parameters are not allowed ({error})") from error
-    for name in cls._repeating_parameters:
-        if estimator._setting(name) > MAX_REPEATS:
-            raise UnreadableFileError(f"{name} is larger than {MAX_REPEATS}")
+    _check_repeats({name: estimator._setting(name) for name in cls._repeating_parameters})
     return estimator
+
+
+def _check_repeats(repeats: Mapping[str, int]) -> None:
+    """Refuse what would take long to build although the file is small."""
+    for name, number in repeats.items():
+        if number > MAX_REPEATS:
+            raise UnreadableFileError(f"{name} is larger than {MAX_REPEATS}")
+    of_member = sum(number for name, number in repeats.items() if name != "n_members")
+    if repeats.get("n_members", 1) * of_member > MAX_MODULES:
+        raise UnreadableFileError(f"{' and '.join(repeats)} make more than {MAX_MODULES:,} modules")
 
 
 def _check_layout(estimator: Any, schema: InputSchema, layout: Layout) -> None:

@@ -246,6 +246,8 @@ def test_readers_never_see_half_a_model(fitted, tmp_path):
         ({"n_heads": 10**9}, "n_heads is larger than 1000"),
         ({"refiner_layers": 10**9}, "refiner_layers is larger"),
         ({"coattention_layers": 10**9}, "coattention_layers is larger"),
+        ({"n_members": 10**9}, "n_members is larger"),
+        ({"n_members": 1000, "refiner_layers": 1000}, "refiner_layers and .* make more than 10,000 modules"),
         ({"n_prototypes": 0}, "parameters are not allowed.*n_prototypes"),
         ({"lr": -1.0}, "parameters are not allowed.*lr"),
         ({"assignment": "os.system"}, "parameters are not allowed.*assignment"),
