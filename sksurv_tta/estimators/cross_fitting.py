@@ -112,7 +112,7 @@ def held_out_outputs(
         if linear is not None and features is not None:
             path = linear
             rest = folds != fold
-            if fold != NO_FOLD and event[rest].any():
+            if fold != NO_FOLD:
                 path = fit_linear_path(
                     features[rest], time[rest], event[rest], log_variance=linear.log_variance
                 )

@@ -139,3 +139,11 @@ def test_a_warm_start_with_other_members_is_refused(small, cohort):
     with pytest.raises(ValueError, match=r"changed since: n_members \(3 in fit, 5 now\)\. Set them back"):
         model.set_params(n_members=5).fit(cohort.X, cohort.y)
     assert model.set_params(warm_start=False).fit(cohort.X, cohort.y).n_iter_ == 2
+
+
+def test_one_site_alone_may_have_expression(small, cohort):
+    X = cohort.X.copy()
+    X.loc[cohort.site != cohort.site[0], cohort.genes] = np.nan
+    model = small(**FEW).fit(X, cohort.y, sites=cohort.site)
+    assert np.isfinite(model.predict(X)).all()
+    assert np.isfinite(model.predict(cohort.X)).all()
