@@ -206,9 +206,10 @@ def test_a_model_of_another_device_loads_here(saved, fitted):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-def test_a_model_trained_on_a_gpu_loads_on_the_cpu(tmp_path):
+@pytest.mark.parametrize("changes", [{}, ROBUST, ROBUST | {"low_memory": True}])
+def test_a_model_trained_on_a_gpu_loads_on_the_cpu(tmp_path, changes):
     X, y = tiny_patients()
-    TTASurvivalEstimator(**TINY, device="cuda", random_state=0).fit(X, y).save(tmp_path / "model")
+    TTASurvivalEstimator(**TINY | changes, device="cuda", random_state=0).fit(X, y).save(tmp_path / "model")
     assert load_model(tmp_path / "model").trained_with_["device"] == "cuda"
     risks = [load_model(tmp_path / "model", device=device).predict(X) for device in ("cuda", "cpu")]
     np.testing.assert_allclose(*risks, rtol=1e-3, atol=1e-5)
