@@ -153,7 +153,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             First field the event indicator (bool), second the time.
         sites : array-like of shape (n_patients,), optional
             Where each patient's tissue came from: a validation part is then made of whole sites,
-            and so is what a member of an ensemble is tried on.
+            and, if there are as many sites as members, what a member of an ensemble is tried on.
 
         Returns
         -------

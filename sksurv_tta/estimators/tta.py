@@ -141,7 +141,7 @@ class TTASurvivalEstimator(EnsembleEstimator):
         Largest norm of the gradient, of each member.
     n_members : int or None, default=None (8 / 1)
         Networks whose predictions are averaged. With ``loss="cox"`` each learns from all but one part
-        of the training patients: whole sites if ``fit`` is given ``sites``.
+        of the training patients: whole sites if ``fit`` is given ``sites``, as many as members or more.
     view_losses : bool or None, default=None (True / False)
         Train on the prediction from each modality alone as well.
     linear_path : bool or None, default=None (True / False)
