@@ -28,6 +28,10 @@ def tcga_patient(barcode: str) -> str:
     barcode : str
         Such as ``"TCGA-BH-A0B3"``, or longer.
 
+    Returns
+    -------
+    patient : str
+
     Raises
     ------
     CohortError
