@@ -34,9 +34,9 @@ from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
 from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
-from sksurv_tta.estimators.parameters import changed_parameters
+from sksurv_tta.estimators.parameters import check_warm_start
 from sksurv_tta.estimators.persistence import write_model
-from sksurv_tta.exceptions import OutcomeError, listing
+from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
@@ -46,7 +46,7 @@ from sksurv_tta.training.environment import describe_environment
 from sksurv_tta.training.randomness import Purpose, derive_seed, initialising
 from sksurv_tta.training.threads import threads_for
 
-__all__ = ["BaseNetworkEstimator"]
+__all__ = ["BaseNetworkEstimator", "Learned"]
 
 #: Parameters of the training loop, which a warm start may change.
 LOOP_PARAMETERS = (
@@ -59,6 +59,8 @@ LOOP_PARAMETERS = (
     "low_memory",
     "verbose",
 )
+#: What training patients tell besides the network: the rule, and the linear path where there is one.
+Learned = tuple[PredictionRule, LinearPath | None]
 DEFAULT_VALIDATION_FRACTION = 0.2  # when early stopping is asked for without a fraction
 
 
@@ -212,23 +214,16 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
                 net.partial_fit(training, checkpoints=checkpoints)
             finally:
                 net.train_split = None  # nothing that stays may hold patients
-            rule, linear = self._learn_rule(net, patients, X, edges)
-            self._settle(net, schema, edges, rule, linear)
+            self._settle(net, schema, edges, self._learn_rule(net, patients, X, edges))
             self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
         return self
 
     def _check_settings(self, continues: bool) -> None:
         """Refuse parameters, each allowed by itself, that this training could not heed."""
-        changed = changed_parameters(self, self._built_with, without=LOOP_PARAMETERS) if continues else []
-        if changed:
-            raise ValueError(
-                f"A warm start goes on with the network of before, but parameters were changed since: "
-                f"{listing(changed)}. Set them back, or warm_start=False to train anew."
-            )
+        if continues:
+            check_warm_start(self, self._built_with, may_change=LOOP_PARAMETERS)
 
-    def _learn_rule(
-        self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray
-    ) -> tuple[PredictionRule, LinearPath | None]:
+    def _learn_rule(self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray) -> Learned:
         """How outputs become risks and survival functions, and what stands beside the network."""
         outputs = check_outputs(net.predict(patients), X)
         time, event = patients.known_outcome()
@@ -236,18 +231,12 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             return CoxPrediction.fit(outputs, time, event), None
         return DiscretePrediction.fit(outputs, time, edges), None
 
-    def _settle(
-        self,
-        net: SurvivalNet,
-        schema: InputSchema,
-        edges: np.ndarray,
-        rule: PredictionRule,
-        linear: LinearPath | None,
-    ) -> None:
+    def _settle(self, net: SurvivalNet, schema: InputSchema, edges: np.ndarray, learned: Learned) -> None:
         """Set everything that the fitted estimator keeps: no row of X or y is among it."""
-        self.net_, self._schema, self._edges, self._rule, self._linear = net, schema, edges, rule, linear
+        self.net_, self._schema, self._edges = net, schema, edges
+        self._rule, self._linear = learned
         self.trained_with_ = describe_environment(net.module_.device)
-        self._set_public(net, schema, rule)
+        self._set_public(net, schema, self._rule)
 
     def _set_public(self, net: SurvivalNet, schema: InputSchema, rule: PredictionRule) -> None:
         records = [{k: v for k, v in record.items() if k != "batches"} for record in net.history]

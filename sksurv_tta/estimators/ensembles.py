@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.base import BaseNetworkEstimator, Learned
 from sksurv_tta.estimators.baseline_hazard import CoxPrediction, PredictionRule, check_outputs
 from sksurv_tta.estimators.cross_fitting import assign_folds, combine, held_out_outputs, linear_features
 from sksurv_tta.estimators.inputs import InputSchema
@@ -121,9 +121,7 @@ class EnsembleEstimator(BaseNetworkEstimator):
                 f"{self._setting('n_members')}; change them, or leave linear_path out."
             )
 
-    def _learn_rule(
-        self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray
-    ) -> tuple[PredictionRule, LinearPath | None]:
+    def _learn_rule(self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray) -> Learned:
         """Weigh network and linear path by the patients that neither has seen."""
         if not self._cross_fits:
             return super()._learn_rule(net, patients, X, edges)

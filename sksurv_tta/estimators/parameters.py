@@ -8,7 +8,7 @@ from typing import Any
 from sksurv_tta.exceptions import listing
 from sksurv_tta.training.tensor_files import storable
 
-__all__ = ["FREE_AFTER_FIT", "NOT_STORED", "changed_parameters", "stored_parameters"]
+__all__ = ["NOT_STORED", "changed_parameters", "check_warm_start", "stored_parameters"]
 
 #: ``pathways`` can be the path of a file of this machine; the genes in use are stored instead.
 NOT_STORED = {"callbacks", "checkpoint_dir", "pathways"}
@@ -35,6 +35,29 @@ def changed_parameters(
         for name, value in before.items()
         if name not in free and getattr(estimator, name) != value
     ]
+
+
+def check_warm_start(estimator: Any, before: Mapping[str, Any], *, may_change: Collection[str]) -> None:
+    """Refuse to go on with a network that was made with other parameters.
+
+    Parameters
+    ----------
+    estimator : estimator
+    before : mapping of str to value
+        Parameters of the training that is gone on with.
+    may_change : collection of str
+
+    Raises
+    ------
+    ValueError
+        Names the parameters with both values.
+    """
+    changed = changed_parameters(estimator, before, without=may_change)
+    if changed:
+        raise ValueError(
+            f"A warm start goes on with the network of before, but parameters were changed since: "
+            f"{listing(changed)}. Set them back, or warm_start=False to train anew."
+        )
 
 
 def stored_parameters(estimator: Any, *, without: Collection[str] = ()) -> dict[str, Any]:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from sksurv_tta.estimators import TTASurvivalEstimator
-from sksurv_tta.estimators.parameters import NOT_STORED, changed_parameters, stored_parameters
+from sksurv_tta.estimators.parameters import (
+    NOT_STORED,
+    changed_parameters,
+    check_warm_start,
+    stored_parameters,
+)
 
 
 def test_stored_are_all_but_the_paths_as_plain_values():
@@ -26,3 +31,11 @@ def test_changed_are_those_that_make_another_model():
     model.set_params(lr=0.1, epsilon=0.3, verbose=1, checkpoint_dir="there")
     assert changed_parameters(model, before) == ["epsilon (0.2 in fit, 0.3 now)", "lr (0.5 in fit, 0.1 now)"]
     assert changed_parameters(model, before, without={"lr"}) == ["epsilon (0.2 in fit, 0.3 now)"]
+
+
+def test_a_warm_start_may_change_what_belongs_to_the_loop():
+    model = TTASurvivalEstimator(lr=0.5, n_members=3)
+    before = model.get_params()
+    check_warm_start(model.set_params(lr=0.1), before, may_change={"lr"})
+    with pytest.raises(ValueError, match=r"changed since: n_members \(3 in fit, 4 now\)\. Set them back"):
+        check_warm_start(model.set_params(n_members=4), before, may_change={"lr"})
