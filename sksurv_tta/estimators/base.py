@@ -28,7 +28,7 @@ from sksurv_tta.estimators.baseline_hazard import (
     PredictionRule,
     as_step_functions,
     check_outputs,
-    fit_time_bins,
+    usable_time_bins,
 )
 from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
@@ -36,7 +36,6 @@ from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
 from sksurv_tta.estimators.parameters import check_warm_start
 from sksurv_tta.estimators.persistence import write_model
-from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
@@ -347,15 +346,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _fit_bins(self, time: np.ndarray, event: np.ndarray) -> np.ndarray:
-        if self._setting("loss") == "cox":
-            return np.empty(0)
-        edges = fit_time_bins(time, event, self.n_time_bins)
-        if not len(edges):
-            raise OutcomeError(
-                f"No {self.n_time_bins} time bins can be made from {int(event.sum())} events at "
-                f"{len(np.unique(time[event]))} distinct times; use loss='cox'."
-            )
-        return edges
+        is_cox = self._setting("loss") == "cox"
+        return np.empty(0) if is_cox else usable_time_bins(time, event, self.n_time_bins)
 
     def _split(
         self, patients: PatientDataset, y: Any, sites: Any, seed: int

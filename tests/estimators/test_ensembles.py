@@ -95,18 +95,6 @@ def test_the_same_seed_gives_the_same_bits_and_a_patient_the_same_alone(small, c
     np.testing.assert_array_equal(alone, first[:5])
 
 
-def test_test_rows_change_nothing_that_was_fitted(small, cohort):
-    model = small(**FEW).fit(cohort.X.iloc[:15], cohort.y[:15])
-    before = model.predict(cohort.X.iloc[15:])
-    shuffled = model.predict(cohort.X.iloc[15:][::-1])[::-1]
-    np.testing.assert_array_equal(before, shuffled)
-
-
-def test_an_ensemble_goes_on_with_a_warm_start(small, cohort):
-    model = small(**FEW, warm_start=True).fit(cohort.X, cohort.y)
-    assert model.fit(cohort.X, cohort.y).n_iter_ == 4
-
-
 def test_a_warm_start_that_fails_at_the_end_leaves_the_linear_path_of_before(small, cohort, monkeypatch):
     model = small(**FEW, warm_start=True).fit(cohort.X.iloc[:15], cohort.y[:15])
     before = model.predict(cohort.X)
@@ -147,3 +135,15 @@ def test_one_site_alone_may_have_expression(small, cohort):
     model = small(**FEW).fit(X, cohort.y, sites=cohort.site)
     assert np.isfinite(model.predict(X)).all()
     assert np.isfinite(model.predict(cohort.X)).all()
+
+
+def test_test_rows_change_nothing_that_was_fitted(small, cohort):
+    model = small(**FEW).fit(cohort.X.iloc[:15], cohort.y[:15])
+    before = model.predict(cohort.X.iloc[15:])
+    shuffled = model.predict(cohort.X.iloc[15:][::-1])[::-1]
+    np.testing.assert_array_equal(before, shuffled)
+
+
+def test_an_ensemble_goes_on_with_a_warm_start(small, cohort):
+    model = small(**FEW, warm_start=True).fit(cohort.X, cohort.y)
+    assert model.fit(cohort.X, cohort.y).n_iter_ == 4
