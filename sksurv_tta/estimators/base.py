@@ -260,8 +260,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         Returns
         -------
         risk : ndarray of shape (n_patients,), float64
-            Log risk (``loss="cox"``), or minus the sum of the survival probabilities of the time
-            bins (``loss="discrete"``).
+            Log risk (``loss="cox"``; with a linear path the weighted sum of both), or minus the sum
+            of the survival probabilities of the time bins (``loss="discrete"``).
         """
         outputs = self._outputs(X)  # first: before fit, it is what says so
         return self._rule.risk(outputs)
