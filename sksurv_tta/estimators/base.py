@@ -302,9 +302,10 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`sksurv_tta.load_model` reads.
 
-        The file holds weights, parameters, names of columns, genes and pathways, the scale of the
-        genes, the history and the prediction rule, to which the distinct times seen in ``fit``
-        belong. It holds nothing else of the patients, and no code. An existing file is replaced
+        The file holds weights, parameters, names of columns, genes and pathways, means, scales and
+        components of genes and features over the training patients, the history and the prediction
+        rule, to which the distinct times seen in ``fit`` belong. It holds nothing else of the
+        patients, and no code. An existing file is replaced
         only by a whole new one.
 
         Parameters
