@@ -317,7 +317,15 @@ class BagArray(ExtensionArray):
         return np.array([bag is None for bag in self._bags], dtype=bool)
 
     def take(self, indices: Any, *, allow_fill: bool = False, fill_value: Any = None) -> BagArray:
-        """Bags at some positions; with ``allow_fill``, -1 is a missing slide."""
+        """Bags at some positions; with ``allow_fill``, -1 is a missing slide.
+
+        Raises
+        ------
+        IndexError
+            If a position lies outside of the column.
+        ValueError
+            If a position is below -1 with ``allow_fill``.
+        """
         positions = np.asarray(indices, dtype=np.intp)
         if len(self) == 0 and (positions >= 0).any():
             raise IndexError("cannot do a non-empty take from an empty array.")

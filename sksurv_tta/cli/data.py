@@ -24,7 +24,7 @@ def read_data(options: argparse.Namespace) -> Cohort:
     Parameters
     ----------
     options : Namespace
-        With ``bags``, ``outcomes``, ``id``, ``missing``, ``key`` and whatever else the command has.
+        With ``bags``, ``key``, ``verify``, ``outcomes``, ``id``, ``missing`` and what else the command has.
 
     Raises
     ------
@@ -52,6 +52,7 @@ def read_data(options: argparse.Namespace) -> Cohort:
         id=options.id,
         missing=options.missing,
         key=options.key,
+        verify=options.verify,
     )
     note(str(cohort))
     if cohort.y is not None and not cohort.y["event"].any():

@@ -61,14 +61,14 @@ example:
       --times 365,1095 --out results/"""
 
 FIT = """\
-Fits the network on all patients and writes it to one file, which holds numbers and
-names but no code."""
+Fits TTASurvivalEstimator on all patients and writes it to one file, which holds numbers
+and names but no code."""
 
 FIT_EXAMPLE = """\
 example:
   sksurv-tta fit --bags features_uni/ --expression rna.csv --outcomes clinical.csv \\
       --time dss_days --event dss --site site --pathways hallmark.gmt \\
-      --set max_epochs=30 --out model.safetensors"""
+      --set max_epochs=20 --out model.safetensors"""
 
 PREDICT = """\
 Writes a CSV with a row per patient: id, risk (higher: earlier event; comparable only
@@ -100,7 +100,8 @@ one to three minutes."""
 EXPLAIN = """\
 Writes which prototypes patches and pathways belong to, how much each modality moves the
 risk, and which patches and pathways the risk comes from. Explain patients on whom the
-model was not fitted."""
+model was not fitted. Effects of modalities are those of the whole model; of an ensemble,
+prototypes and contributions are those of its first network."""
 
 EXPLAIN_OUT = """\
 OUT receives (with --format parquet as .parquet)

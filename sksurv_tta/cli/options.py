@@ -29,7 +29,7 @@ MISSING_HELP = (
 
 
 def add_bags(group: Any, *, required: bool = False) -> None:
-    """--bags and --key."""
+    """--bags, --key and --verify."""
     group.add_argument(
         "--bags",
         action="append",
@@ -39,6 +39,13 @@ def add_bags(group: Any, *, required: bool = False) -> None:
         "and CLAM write them (may be repeated); a store made by 'pack'; or one packed .npz",
     )
     group.add_argument("--key", help="name of the features inside the feature files, if it is an unusual one")
+    group.add_argument(
+        "--verify",
+        choices=["size", "sha256"],
+        default="size",
+        help="what is compared before features are read: the sizes of the files, or also their SHA-256 with "
+        "the list SHA256SUMS beside them (a store has its own); see sha256sum (default: %(default)s)",
+    )
 
 
 def add_profiles(group: Any, *, pathways: bool = True) -> None:

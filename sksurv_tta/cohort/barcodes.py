@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from sksurv_tta.exceptions import CohortError
 
-__all__ = ["TUMOUR_TYPES", "is_diagnostic", "patient_of", "sample_type", "tcga_patient", "tcga_site"]
+__all__ = ["TUMOUR_TYPES", "is_diagnostic", "patient_of", "sample_type", "site_code", "tcga_patient"]
 
 BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}(?:-(\d{2})[A-Z0-9.-]*)?", re.IGNORECASE)
 
@@ -28,6 +28,10 @@ def tcga_patient(barcode: str) -> str:
     barcode : str
         Such as ``"TCGA-BH-A0B3"``, or longer.
 
+    Returns
+    -------
+    patient : str
+
     Raises
     ------
     CohortError
@@ -37,8 +41,8 @@ def tcga_patient(barcode: str) -> str:
     return barcode[:12]
 
 
-def tcga_site(barcode: str) -> str:
-    """Tissue source site of a barcode: characters 6 and 7.
+def site_code(barcode: str) -> str:
+    """Code of the tissue source site of a barcode: characters 6 and 7.
 
     Parameters
     ----------

@@ -24,6 +24,10 @@ def as_outcome(event: Any, time: Any) -> np.ndarray:
         True where the event happened.
     time : array-like of float, shape (n_patients,)
         Time to the event or to the end of follow-up.
+
+    Returns
+    -------
+    y : structured array of shape (n_patients,)
     """
     y = np.empty(len(time), dtype=[("event", bool), ("time", np.float64)])
     y["event"], y["time"] = event, time

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sksurv_tta.cohort.barcodes import BARCODE, tcga_site
+from sksurv_tta.cohort.barcodes import BARCODE, site_code
 from sksurv_tta.cohort.findings import Findings
 from sksurv_tta.cohort.tables import Source, check_ids, find_id_column, read_header, read_table
 from sksurv_tta.exceptions import listing
@@ -223,7 +223,7 @@ def _read_site(
                 f"are no TCGA barcodes: {listing(foreign)}."
             )
             return None
-        return np.array([tcga_site(patient) for patient in ids], dtype=object)
+        return np.array([site_code(patient) for patient in ids], dtype=object)
     if site_column is None:
         return None
     site = first[site_column].to_numpy(dtype=object)

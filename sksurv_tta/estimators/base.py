@@ -29,14 +29,14 @@ from sksurv_tta.estimators.baseline_hazard import (
     PredictionRule,
     as_step_functions,
     check_outputs,
-    fit_time_bins,
+    usable_time_bins,
 )
 from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
 from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
+from sksurv_tta.estimators.parameters import check_warm_start
 from sksurv_tta.estimators.persistence import write_model
-from sksurv_tta.exceptions import OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
@@ -46,7 +46,7 @@ from sksurv_tta.training.environment import describe_environment
 from sksurv_tta.training.randomness import Purpose, derive_seed, initialising
 from sksurv_tta.training.threads import threads_for
 
-__all__ = ["BaseNetworkEstimator"]
+__all__ = ["BaseNetworkEstimator", "Learned"]
 
 #: Parameters of the training loop, which a warm start may change.
 LOOP_PARAMETERS = (
@@ -59,6 +59,8 @@ LOOP_PARAMETERS = (
     "low_memory",
     "verbose",
 )
+#: What training patients tell besides the network: the rule, and the linear path where there is one.
+Learned = tuple[PredictionRule, LinearPath | None]
 DEFAULT_VALIDATION_FRACTION = 0.2  # when early stopping is asked for without a fraction
 
 
@@ -161,7 +163,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             First field the event indicator (bool), second the time.
         sites : array-like of shape (n_patients,), optional
             Where each patient's tissue came from: a validation part is then made of whole sites,
-            and so is what a member of an ensemble is tried on.
+            and, if there are as many sites as members, what a member of an ensemble is tried on.
 
         Returns
         -------
@@ -177,7 +179,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         OutcomeError
             If times or event indicators cannot be used, naming the patients, or all are censored.
         ValueError
-            If y is not a structured array, or of another length than X.
+            If y is not a structured array, or of another length than X; if a warm start is asked for
+            with other parameters than those of the training, as ``lr``; names them.
         TrainingDivergedError
             If the loss or its gradient stops being finite.
         """
@@ -187,6 +190,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
             )
         continues = self.warm_start and hasattr(self, "net_")
+        self._check_settings(continues)
         if continues:
             schema, X = self._schema, check_again(self, self._schema, X)
         else:
@@ -219,26 +223,29 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
                 net.partial_fit(training, checkpoints=checkpoints)
             finally:
                 net.train_split = None  # nothing that stays may hold patients
+            self._settle(net, schema, edges, self._learn_rule(net, patients, X, edges))
             self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
-            rule = self._learn_rule(net, patients, X, edges)
-            self._settle(net, schema, edges, rule)
         return self
 
-    def _learn_rule(
-        self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray
-    ) -> PredictionRule:
-        """How outputs become risks and survival functions, from the training patients."""
+    def _check_settings(self, continues: bool) -> None:
+        """Refuse parameters, each allowed by itself, that this training could not heed."""
+        if continues:
+            check_warm_start(self, self._built_with, may_change=LOOP_PARAMETERS)
+
+    def _learn_rule(self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray) -> Learned:
+        """How outputs become risks and survival functions, and what stands beside the network."""
         outputs = check_outputs(net.predict(patients), X)
         time, event = patients.known_outcome()
         if self._setting("loss") == "cox":
-            return CoxPrediction.fit(outputs, time, event)
-        return DiscretePrediction.fit(outputs, time, edges)
+            return CoxPrediction.fit(outputs, time, event), None
+        return DiscretePrediction.fit(outputs, time, edges), None
 
-    def _settle(self, net: SurvivalNet, schema: InputSchema, edges: np.ndarray, rule: PredictionRule) -> None:
+    def _settle(self, net: SurvivalNet, schema: InputSchema, edges: np.ndarray, learned: Learned) -> None:
         """Set everything that the fitted estimator keeps: no row of X or y is among it."""
-        self.net_, self._schema, self._edges, self._rule = net, schema, edges, rule
+        self.net_, self._schema, self._edges = net, schema, edges
+        self._rule, self._linear = learned
         self.trained_with_ = describe_environment(net.module_.device)
-        self._set_public(net, schema, rule)
+        self._set_public(net, schema, self._rule)
 
     def _set_public(self, net: SurvivalNet, schema: InputSchema, rule: PredictionRule) -> None:
         records = [{k: v for k, v in record.items() if k != "batches"} for record in net.history]
@@ -263,8 +270,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         Returns
         -------
         risk : ndarray of shape (n_patients,), float64
-            Log risk (``loss="cox"``), or minus the sum of the survival probabilities of the time
-            bins (``loss="discrete"``).
+            Log risk (``loss="cox"``; with a linear path the weighted sum of both), or minus the sum
+            of the survival probabilities of the time bins (``loss="discrete"``).
         """
         outputs = self._outputs(X)  # first: before fit, it is what says so
         return self._rule.risk(outputs)
@@ -305,9 +312,10 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, which :func:`sksurv_tta.load_model` reads.
 
-        The file holds weights, parameters, names of columns, genes and pathways, the scale of the
-        genes, the history and the prediction rule, to which the distinct times seen in ``fit``
-        belong. It holds nothing else of the patients, and no code. An existing file is replaced
+        The file holds weights, parameters, names of columns, genes and pathways, means, scales and
+        components of genes and features over the training patients, the history and the prediction
+        rule, to which the distinct times seen in ``fit`` belong. It holds nothing else of the
+        patients, and no code. An existing file is replaced
         only by a whole new one.
 
         Parameters
@@ -349,15 +357,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _fit_bins(self, time: np.ndarray, event: np.ndarray) -> np.ndarray:
-        if self._setting("loss") == "cox":
-            return np.empty(0)
-        edges = fit_time_bins(time, event, self.n_time_bins)
-        if not len(edges):
-            raise OutcomeError(
-                f"No {self.n_time_bins} time bins can be made from {int(event.sum())} events at "
-                f"{len(np.unique(time[event]))} distinct times; use loss='cox'."
-            )
-        return edges
+        is_cox = self._setting("loss") == "cox"
+        return np.empty(0) if is_cox else usable_time_bins(time, event, self.n_time_bins)
 
     def _split(
         self, patients: PatientDataset, y: Any, sites: Any, seed: int

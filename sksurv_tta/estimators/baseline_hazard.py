@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import log_expit
 from sksurv.functions import StepFunction
 
-from sksurv_tta.exceptions import CohortError, TrainingWarning, listing
+from sksurv_tta.exceptions import CohortError, OutcomeError, TrainingWarning, listing
 
 __all__ = [
     "CoxPrediction",
@@ -20,6 +20,7 @@ __all__ = [
     "as_step_functions",
     "check_outputs",
     "fit_time_bins",
+    "usable_time_bins",
 ]
 
 LARGEST_EXPONENT = 700.0  # beyond it the exponential leaves float64
@@ -193,6 +194,33 @@ def fit_time_bins(time: np.ndarray, event: np.ndarray, n_bins: int) -> np.ndarra
     inner = np.quantile(time[event], np.linspace(0, 1, n_bins + 1)[1:-1])
     edges = np.unique(inner)
     return edges[edges > 0]
+
+
+def usable_time_bins(time: np.ndarray, event: np.ndarray, n_bins: int) -> np.ndarray:
+    """Inner edges of time bins as of :func:`fit_time_bins`, of which there must be one at least.
+
+    Parameters
+    ----------
+    time : ndarray of shape (n_patients,)
+    event : ndarray of shape (n_patients,), bool
+    n_bins : int
+
+    Returns
+    -------
+    edges : ndarray of shape (n_bins_made - 1,)
+
+    Raises
+    ------
+    OutcomeError
+        If there is no edge above zero, as with all events at time 0.
+    """
+    edges = fit_time_bins(time, event, n_bins)
+    if not len(edges):
+        raise OutcomeError(
+            f"No {n_bins} time bins can be made from {int(event.sum())} events at "
+            f"{len(np.unique(time[event]))} distinct times; use loss='cox'."
+        )
+    return edges
 
 
 def as_step_functions(times: np.ndarray, values: np.ndarray) -> np.ndarray:

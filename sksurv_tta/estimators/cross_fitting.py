@@ -29,13 +29,19 @@ PRIOR_SD = 0.1
 def assign_folds(y: Any, sites: Any, n_members: int) -> NDArray[np.int64]:
     """For each patient the member that does not learn from them: (n_patients,).
 
-    The folds keep sites whole where there are enough, and never depend on a seed.
+    The folds keep sites whole where there are as many as members, and never depend on a seed.
 
     Parameters
     ----------
     y : structured array of shape (n_patients,)
     sites : array-like of shape (n_patients,) or None
     n_members : int
+
+    Returns
+    -------
+    folds : ndarray of shape (n_patients,)
+        From 0 to ``n_members - 1``; with fewer events than members, or fewer patients, the last members
+        learn from everybody. ``NO_FOLD`` for all where not even two folds can be made.
     """
     folds = np.full(len(y), NO_FOLD)
     for number, (_, held_out) in enumerate(inner_folds(y, sites=sites, n_splits=n_members, random_state=0)):
@@ -112,7 +118,7 @@ def held_out_outputs(
         if linear is not None and features is not None:
             path = linear
             rest = folds != fold
-            if fold != NO_FOLD and event[rest].any():
+            if fold != NO_FOLD:
                 path = fit_linear_path(
                     features[rest], time[rest], event[rest], log_variance=linear.log_variance
                 )

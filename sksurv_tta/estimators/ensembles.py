@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sksurv_tta.estimators.base import BaseNetworkEstimator
+from sksurv_tta.estimators.base import BaseNetworkEstimator, Learned
 from sksurv_tta.estimators.baseline_hazard import CoxPrediction, PredictionRule, check_outputs
 from sksurv_tta.estimators.cross_fitting import assign_folds, combine, held_out_outputs, linear_features
 from sksurv_tta.estimators.inputs import InputSchema
@@ -37,6 +37,7 @@ class EnsembleEstimator(BaseNetworkEstimator):
     recipe: str
     loss: str
     bag_size: int | None
+    linear_path: bool | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetworkEstimator._parameter_constraints,
@@ -111,20 +112,26 @@ class EnsembleEstimator(BaseNetworkEstimator):
                     modality, *instance_statistics(training, modality, net.seed)
                 )
 
-    def _learn_rule(
-        self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray
-    ) -> PredictionRule:
+    def _check_settings(self, continues: bool) -> None:
+        super()._check_settings(continues)
+        if self.linear_path and not self._cross_fits:
+            raise ValueError(
+                "linear_path=True takes loss='cox' and n_members=2 or more: its weight comes from patients "
+                f"that a member has not seen. Here loss is {self.loss!r} and n_members is "
+                f"{self._setting('n_members')}; change them, or leave linear_path out."
+            )
+
+    def _learn_rule(self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray) -> Learned:
         """Weigh network and linear path by the patients that neither has seen."""
-        self._linear = None
         if not self._cross_fits:
             return super()._learn_rule(net, patients, X, edges)
         time, event = patients.known_outcome()
-        features = None
+        features, linear = None, None
         if self._setting("linear_path"):
             features = linear_features(patients, self.bag_size)
-            self._linear = fit_linear_path(features, time, event)
-        outputs = held_out_outputs(net, patients, self._linear, features)
-        return combine(check_outputs(outputs, X), time, event)
+            linear = fit_linear_path(features, time, event)
+        outputs = held_out_outputs(net, patients, linear, features)
+        return combine(check_outputs(outputs, X), time, event), linear
 
     def _outputs_of(self, patients: PatientDataset) -> np.ndarray:
         outputs = super()._outputs_of(patients)
@@ -135,6 +142,9 @@ class EnsembleEstimator(BaseNetworkEstimator):
 
     def _set_public(self, net: SurvivalNet, schema: InputSchema, rule: PredictionRule) -> None:
         super()._set_public(net, schema, rule)
+        for name in ("output_weights_", "linear_coefficients_"):
+            if hasattr(self, name):  # of an earlier fit with other parameters
+                delattr(self, name)
         if isinstance(rule, CoxPrediction):
             names = ["network", "linear"][: len(rule.weights)]
             self.output_weights_ = pd.Series(rule.weights, index=names, name="weight")

@@ -11,7 +11,7 @@ import pandas as pd
 from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.estimators.parameters import stored_parameters
 from sksurv_tta.training import PatientDataset, SurvivalNet
-from sksurv_tta.training.tensor_files import digest
+from sksurv_tta.training.tensor_files import digest, storable
 
 __all__ = ["identify_training"]
 
@@ -47,9 +47,11 @@ def identify_training(
     identity : dict
         Of the data it holds digests only.
     """
+    parameters = stored_parameters(estimator, without=WITHOUT_INFLUENCE)
     return {
         "class": type(estimator).__name__,
-        "parameters": stored_parameters(estimator, without=WITHOUT_INFLUENCE),
+        # As the recipe understands them: in another version it may mean something else.
+        "parameters": {name: storable(estimator._setting(name)) for name in parameters},
         "callbacks": [type(c).__name__ for c in estimator.callbacks or []],
         "seed": None if estimator.random_state is None else seed,
         "columns": _digest_columns(schema),

@@ -71,8 +71,12 @@ def fit_linear_path(
     Returns
     -------
     path : LinearPath
+        All coefficients zero where there is nothing to learn from: no event, or equal features.
     """
     there = ~np.isnan(features).all(axis=1)
+    n_features = features.shape[1]
+    if not event[there].any():  # also where nobody has the modality
+        return LinearPath(np.zeros(n_features), np.ones(n_features), np.zeros(n_features), LOG_VARIANCE[0])
     known = features[there]
     centre, scale = known.mean(axis=0), known.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
@@ -82,8 +86,8 @@ def fit_linear_path(
     directions = directions[kept] / np.sqrt((singular**2).sum() / len(known))
     scores = standardised @ directions.T
     likelihood = CoxLikelihood(time[there], event[there])
-    if not kept.any() or not event[there].any():
-        return LinearPath(centre, scale, np.zeros(features.shape[1]), LOG_VARIANCE[0])
+    if not kept.any():
+        return LinearPath(centre, scale, np.zeros(n_features), LOG_VARIANCE[0])
     if log_variance is None:
         found = minimize_scalar(
             lambda value: -_evidence(likelihood, scores, value)[1],

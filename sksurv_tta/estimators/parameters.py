@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sksurv_tta.exceptions import listing
 from sksurv_tta.training.tensor_files import storable
 
-__all__ = ["NOT_STORED", "stored_parameters"]
+__all__ = ["NOT_STORED", "changed_parameters", "check_warm_start", "stored_parameters"]
 
 #: ``pathways`` can be the path of a file of this machine; the genes in use are stored instead.
 NOT_STORED = {"callbacks", "checkpoint_dir", "pathways"}
+#: May change after ``fit`` without making another model of it.
+FREE_AFTER_FIT = {"device", "max_epochs", "random_state", "verbose", "warm_start"}
+
+
+def changed_parameters(
+    estimator: Any, before: Mapping[str, Any], *, without: Collection[str] = ()
+) -> list[str]:
+    """Parameters that are no longer as they were, each with both values.
+
+    Parameters
+    ----------
+    estimator : estimator
+    before : mapping of str to value
+        Parameters at an earlier time.
+    without : collection of str
+        Names that may change, besides ``NOT_STORED`` and ``FREE_AFTER_FIT``.
+    """
+    free = {*NOT_STORED, *FREE_AFTER_FIT, *without}
+    return [
+        f"{name} ({value!r} in fit, {getattr(estimator, name)!r} now)"
+        for name, value in before.items()
+        if name not in free and getattr(estimator, name) != value
+    ]
+
+
+def check_warm_start(estimator: Any, before: Mapping[str, Any], *, may_change: Collection[str]) -> None:
+    """Refuse to go on with a network that was made with other parameters.
+
+    Parameters
+    ----------
+    estimator : estimator
+    before : mapping of str to value
+        Parameters of the training that is gone on with.
+    may_change : collection of str
+
+    Raises
+    ------
+    ValueError
+        Names the parameters with both values.
+    """
+    changed = changed_parameters(estimator, before, without=may_change)
+    if changed:
+        raise ValueError(
+            f"A warm start goes on with the network of before, but parameters were changed since: "
+            f"{listing(changed)}. Set them back, or warm_start=False to train anew."
+        )
 
 
 def stored_parameters(estimator: Any, *, without: Collection[str] = ()) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sksurv_tta.estimators.inputs import InputSchema, as_pathway_mapping
 from sksurv_tta.estimators.model_document import check_content, columns_of, schema_of
-from sksurv_tta.estimators.parameters import NOT_STORED, stored_parameters
+from sksurv_tta.estimators.parameters import NOT_STORED, changed_parameters, stored_parameters
 from sksurv_tta.estimators.stored_numbers import (
     check_numbers,
     layout_of_numbers,
@@ -41,9 +41,8 @@ __all__ = ["MODEL_CLASSES", "read_model", "write_model"]
 #: is ever looked up.
 MODEL_CLASSES: dict[str, type[Any]] = {}
 FORMAT = 1
-#: May change after ``fit`` without making another model of it.
-FREE_AFTER_FIT = {"device", "max_epochs", "random_state", "verbose", "warm_start"}
-MAX_REPEATS = 1000  # layers or heads: each is a module, and costs time even without memory
+MAX_REPEATS = 1000  # layers, heads or members: each is a module, and costs time even without memory
+MAX_MODULES = 10_000  # layers and heads of all members together
 
 
 def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -68,11 +67,7 @@ def write_model(estimator: Any, path: str | os.PathLike[str]) -> None:
     name = type(estimator).__name__
     if MODEL_CLASSES.get(name) is not type(estimator):
         raise TypeError(f"{name} could not be loaded again; only {listing(MODEL_CLASSES)} can be saved.")
-    changed = [
-        f"{parameter} ({value!r} in fit, {getattr(estimator, parameter)!r} now)"
-        for parameter, value in estimator._built_with.items()
-        if parameter not in NOT_STORED | FREE_AFTER_FIT and getattr(estimator, parameter) != value
-    ]
+    changed = changed_parameters(estimator, estimator._built_with)
     if changed:
         raise ValueError(
             f"Parameters were changed since fit: {listing(changed)}. The file would hold another model: "
@@ -171,10 +166,18 @@ def _unfitted(cls: type[Any], parameters: dict[str, Any], schema: InputSchema) -
         torch.device("cpu" if estimator.device == "auto" else estimator.device)
     except (ValueError, RuntimeError) as error:
         raise UnreadableFileError(f"its parameters are not allowed ({error})") from error
-    for name in cls._repeating_parameters:
-        if estimator._setting(name) > MAX_REPEATS:
-            raise UnreadableFileError(f"{name} is larger than {MAX_REPEATS}")
+    _check_repeats({name: estimator._setting(name) for name in cls._repeating_parameters})
     return estimator
+
+
+def _check_repeats(repeats: Mapping[str, int]) -> None:
+    """Refuse what would take long to build although the file is small."""
+    for name, number in repeats.items():
+        if number > MAX_REPEATS:
+            raise UnreadableFileError(f"{name} is larger than {MAX_REPEATS}")
+    of_member = sum(number for name, number in repeats.items() if name != "n_members")
+    if repeats.get("n_members", 1) * of_member > MAX_MODULES:
+        raise UnreadableFileError(f"{' and '.join(repeats)} make more than {MAX_MODULES:,} modules")
 
 
 def _check_layout(estimator: Any, schema: InputSchema, layout: Layout) -> None:

@@ -140,15 +140,15 @@ class TTASurvivalEstimator(EnsembleEstimator):
     clip_norm : float or None, default=5.0
         Largest norm of the gradient, of each member.
     n_members : int or None, default=None (8 / 1)
-        Networks whose predictions are averaged. Each learns from all but one part of the training
-        patients: whole sites if ``fit`` is given ``sites``.
+        Networks whose predictions are averaged. With ``loss="cox"`` each learns from all but one part
+        of the training patients: whole sites if ``fit`` is given ``sites``, as many as members or more.
     view_losses : bool or None, default=None (True / False)
         Train on the prediction from each modality alone as well.
     linear_path : bool or None, default=None (True / False)
         Add the risk of a Cox model that is linear in the genes (without genes, in the mean of the
         bag) and whose penalty is that of the largest marginal likelihood. Its weight and that of
         the network come from patients that neither has seen. Only for ``loss="cox"`` and two
-        members or more.
+        members or more: else None means False, and True is refused.
     profile_rank : int or None, default=None (64 / 0)
         Let the network see only so many principal components of the expression; 0 for all of it.
     standardise_instances : bool or None, default=None (True / False)
@@ -176,7 +176,8 @@ class TTASurvivalEstimator(EnsembleEstimator):
         start anew. Delete the folder to train from the start.
     callbacks : list of skorch callbacks or None, default=None
     warm_start : bool, default=False
-        A second ``fit`` goes on for ``max_epochs`` more instead of starting anew.
+        A second ``fit`` goes on for ``max_epochs`` more instead of starting anew. Give an ensemble the
+        same patients in the same order, and the same ``sites``: by them members know whom not to see.
     random_state : int, RandomState or None, default=None
         The same integer gives the same bits on the same machine.
     verbose : int, default=0

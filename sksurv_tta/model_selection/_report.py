@@ -153,6 +153,10 @@ def describe_folds(
     min_events : int
         Folds with fewer events are among the findings.
 
+    Returns
+    -------
+    report : FoldReport
+
     Raises
     ------
     OutcomeError

@@ -120,6 +120,10 @@ def align_folds(
     source : str
         Name of the table in messages.
 
+    Returns
+    -------
+    folds : ndarray of int, shape (n_patients,)
+
     Raises
     ------
     FoldError

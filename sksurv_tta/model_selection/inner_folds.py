@@ -50,22 +50,28 @@ def inner_folds(
 ) -> list[tuple[NDArray, NDArray]]:
     """Inner folds that keep sites whole where there are enough sites, else balance events.
 
-    Warnings about imbalance are silenced: these folds only choose a penalty, and the user cannot act
-    on each of them.
+    Warnings about imbalance are silenced: these folds choose a penalty, or say which member of an
+    ensemble learns from whom, and the user cannot act on each of them.
 
     Parameters
     ----------
     y : structured array
         Outcomes of the training rows.
     sites : array-like of shape (n_patients,), optional
+        Kept whole if there are at least as many as folds.
     n_splits : int
-        At the most; fewer when there are fewer events.
+        At the most; fewer when there are fewer events, but two at least.
     random_state : int or None
 
     Returns
     -------
     list of (train, test)
-        Positions within the training rows.
+        Positions within the training rows. Empty where not even two folds can be made.
+
+    Raises
+    ------
+    OutcomeError
+        If y is no usable outcome.
     """
     n_events = int(check_outcome(y, allow_all_censored=True)[0].sum())
     n_splits = max(2, min(n_splits, n_events))

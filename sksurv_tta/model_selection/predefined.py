@@ -105,6 +105,10 @@ def predefined_folds(
     ----------
     labels, patients, on_shared_site
         As for :class:`PredefinedFolds`.
+
+    Returns
+    -------
+    splitter : PredefinedFolds
     """
     return PredefinedFolds(labels, patients=patients, on_shared_site=on_shared_site)
 

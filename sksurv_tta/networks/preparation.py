@@ -59,8 +59,8 @@ class InputPreparation(nn.Module):
 
     @torch.no_grad()
     def learn_profiles(self, profiles: Tensor) -> None:
-        """Find the components of ``(n_patients, n_genes)``; with few patients some stay empty."""
-        if not self.low_rank:
+        """Find the components of ``(n_patients, n_genes)``; of few patients some stay empty."""
+        if not self.low_rank or not len(profiles):
             return
         exact = profiles.double()
         centre = exact.mean(dim=0)

@@ -51,6 +51,11 @@ def plot_concordance(
     -------
     Axes
         One row for each model, the first one on top.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric.
     """
     rows = summary[summary["metric"] == metric]
     if rows.empty:
@@ -83,6 +88,11 @@ def plot_differences(paired: pd.DataFrame, *, metric: str = "c_index", ax: Axes 
     -------
     Axes
         One row for each model; a filled point where the interval does not contain zero.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two models have the metric.
     """
     rows = paired[paired["metric"] == metric]
     if rows.empty:
@@ -156,6 +166,11 @@ def plot_fold_values(fold_values: pd.DataFrame, *, metric: str = "c_index", ax: 
     -------
     Axes
         One row for each model; a fold has the same colour and shape in all rows, up to seven folds.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric.
     """
     of_metric = fold_values[fold_values.index.get_level_values("metric") == metric]
     if of_metric.empty:

@@ -65,6 +65,11 @@ def plot_learning_curves(history: pd.DataFrame, *, figure: Figure | None = None)
     list of Axes
         A small panel each for the whole loss, its parts, the mass, the learning rate and, with a
         validation part, its survival loss (on top of that of the training) and concordance index.
+
+    Raises
+    ------
+    ValueError
+        If the history has no column ``epoch``, or nothing to draw.
     """
     panels = learning_panels(history)
     if "epoch" not in history or not panels:

@@ -27,6 +27,11 @@ def plot_modality_changes(modalities: pd.DataFrame, *, ax: Axes | None = None) -
     Axes
         One row for each modality, a point for each patient, a line at the median; to the right where the
         modality raises the risk.
+
+    Raises
+    ------
+    ValueError
+        If no patient has more than one modality.
     """
     names = list(dict.fromkeys(modalities["modality"]))
     known = modalities[modalities["change"].notna()]

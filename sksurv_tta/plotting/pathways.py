@@ -36,6 +36,11 @@ def plot_pathway_prototypes(
     Axes
         One row for each pathway, the first on top; cells in the colours of the prototypes, with their
         numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are no pathways.
     """
     top = _top(pathway_prototypes, n_top)
     ax = axes_for(ax, height=0.4 + ROW * len(top))
@@ -74,6 +79,11 @@ def plot_pathway_counts(pathway_prototypes: pd.DataFrame, *, n_top: int = 8, ax:
     -------
     Axes
         One bar for each prototype.
+
+    Raises
+    ------
+    ValueError
+        If there are no pathways.
     """
     top = _top(pathway_prototypes, n_top)
     n_prototypes = int(pathway_prototypes["prototype"].max()) + 1
@@ -107,6 +117,11 @@ def plot_pathway_contributions(pathways: pd.DataFrame, *, n_top: int = 15, ax: A
     Axes
         Bars from the largest down. Of one patient to the right where a pathway raises the risk; of
         several patients the mean size, since the sign differs from patient to patient.
+
+    Raises
+    ------
+    ValueError
+        If contributions were not computed.
     """
     if pathways["contribution"].isna().any() or not len(pathways):
         raise ValueError("there are no contributions: they were not computed")

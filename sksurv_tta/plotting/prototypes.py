@@ -145,6 +145,11 @@ def plot_anchor_distances(anchors: pd.DataFrame, *, ax: Axes | None = None) -> A
     Axes
         A line for each modality and anchor, whole to its own and broken to another's: the median over
         patients, a bar from the 10th to the 90th percentile. A patient counts by the mean of its tokens.
+
+    Raises
+    ------
+    ValueError
+        If the network has no anchors.
     """
     if not len(anchors):
         raise ValueError("there are no distances: the network has no anchors")

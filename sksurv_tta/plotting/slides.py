@@ -48,6 +48,11 @@ def plot_prototype_map(
     Axes
         In pixels of level 0. Where patches overlap, the one with the highest confidence is seen. The legend
         numbers the prototypes, the most frequent first.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not those of one slide whose patches have places and a size.
     """
     canvas = SlideCanvas.of(of_one_slide(instances), thumbnail)
     counts = instances["prototype"].value_counts(sort=True).index.astype(int).tolist()
@@ -98,6 +103,12 @@ def plot_slide_values(
     -------
     Axes
         In pixels of level 0. Where patches overlap, their mean is seen.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not those of one slide whose patches have places and a size, or the column has no
+        number for some of them.
     """
     canvas = SlideCanvas.of(of_one_slide(instances), thumbnail)
     values = instances[column].to_numpy(dtype=np.float64)
@@ -150,6 +161,12 @@ def plot_prototype_maps(
     -------
     list of Axes
         Up to eight maps, four in a row, are as wide as a column; more, eight in a row, as a page.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not those of one slide whose patches have places and a size, or there are not as
+        many weights.
     """
     canvas = SlideCanvas.of(of_one_slide(instances))
     if len(weights) != len(instances):

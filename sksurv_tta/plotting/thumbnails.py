@@ -50,6 +50,10 @@ def read_thumbnail(path: str | PathLike[str], *, size: int = 1200) -> Thumbnail:
     size : int
         Of the longer side of the image, at most, in pixels.
 
+    Returns
+    -------
+    thumbnail : Thumbnail
+
     Raises
     ------
     ImportError

@@ -25,10 +25,11 @@ def explanation_text(comparison: Comparison) -> Markup:
     if not _explained(comparison):
         return Markup("")
     return paragraphs(
-        "Every patient is explained by the network of the fold in which the patient is tested: a network "
-        "that has not seen the patient. What a modality changes is the risk with it minus the risk of the "
-        "same patient as if it had never been measured; the network is run once more for that, nothing is "
-        "approximated. Of a model with several seeds, the first is shown.",
+        "Every patient is explained by the model of the fold in which the patient is tested: a model that "
+        "has not seen the patient. What a modality changes is the risk with it minus the risk of the same "
+        "patient as if it had never been measured; the model is run once more for that, nothing is "
+        "approximated. Prototypes and weights of an ensemble are those of its first network. Of a model "
+        "with several seeds, the first is shown.",
         "Prototypes are numbered anew in every fit: number 3 of one fold has nothing to do with number 3 of "
         "another. So their use, and the pathways that go to them, are shown for the first fold only.",
         "The effective number of prototypes is the exponential of the entropy of their mean weights: all of "

@@ -86,6 +86,10 @@ def split_tokens(stacked: torch.Tensor, lengths: Sequence[int]) -> tuple[torch.T
     lengths : sequence of int
         N_m of each modality, in the order of stacking.
 
+    Returns
+    -------
+    parts : tuple of Tensor of shape (..., N_m, K)
+
     Raises
     ------
     ValueError

@@ -186,6 +186,10 @@ def make_assignment(name: str, *, kl_weight: float, epsilon: float, tol: float =
     kl_weight, epsilon, tol : float
         For the assignments that have these parameters.
 
+    Returns
+    -------
+    assignment : Assignment
+
     Raises
     ------
     ValueError

@@ -1,9 +1,12 @@
 """pack and demo."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 
 from sksurv_tta import read_cohort
+from sksurv_tta.bags import write_checksums
 from sksurv_tta.cli import demo
 
 
@@ -26,6 +29,22 @@ def test_a_store_holds_the_same_features_and_serves_as_bags(study, run, tmp_path
     assert said.code == 1
     assert "exists already" in said.err
     assert "patients/s" not in said.err
+
+
+def test_features_are_compared_with_their_checksums_if_asked(study, run, tmp_path):
+    bags = tmp_path / "features"
+    shutil.copytree(study.bags, bags)
+    options = ("--bags", bags, "--outcomes", study.outcomes, "--verify", "sha256", "--out")
+    missing = run("pack", *options, tmp_path / "store")
+    assert missing.code == 1
+    assert "SHA256SUMS: no such file, but --verify sha256 compares" in missing.err
+    write_checksums(bags)
+    assert run("pack", *options, tmp_path / "store").code == 0
+    damaged = min(bags.glob("*.h5"))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    answer = run("pack", *options, tmp_path / "second")
+    assert answer.code == 1
+    assert damaged.name in answer.err
 
 
 def test_the_demo_writes_data_and_results_and_says_what_it_ran(run, network, tmp_path, monkeypatch):

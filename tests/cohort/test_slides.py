@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from sksurv_tta.bags import write_checksums, write_store
-from sksurv_tta.cohort import TUMOUR_TYPES, tcga_patient, tcga_site
-from sksurv_tta.cohort.barcodes import is_diagnostic, sample_type
+from sksurv_tta.cohort import TUMOUR_TYPES, tcga_patient
+from sksurv_tta.cohort.barcodes import is_diagnostic, sample_type, site_code
 from sksurv_tta.exceptions import CohortError, CohortWarning
 
 from .conftest import PATIENTS, write_slide
@@ -164,7 +164,7 @@ def test_places_without_bags_are_refused(study, content):
 def test_barcodes_say_patient_site_and_sample_type():
     barcode = "TCGA-2F-A9KO-01Z-00-DX1.195576CF-B739"
     assert tcga_patient(barcode) == "TCGA-2F-A9KO"
-    assert tcga_site(barcode) == "2F"
+    assert site_code(barcode) == "2F"
     assert sample_type(barcode) == "01"
     assert sample_type("TCGA-2F-A9KO") is None
     assert sample_type("A-01") is None
@@ -173,7 +173,7 @@ def test_barcodes_say_patient_site_and_sample_type():
     assert "11" not in TUMOUR_TYPES
 
 
-@pytest.mark.parametrize("function", [tcga_patient, tcga_site])
+@pytest.mark.parametrize("function", [tcga_patient, site_code])
 @pytest.mark.parametrize("name", ["SIM-AB-0001", "TCGA", "", "TCGA-2F"])
 def test_other_names_are_no_barcodes(function, name):
     with pytest.raises(CohortError, match="is no TCGA barcode"):

@@ -14,8 +14,9 @@ from sksurv_tta.estimators.baseline_hazard import (
     DiscretePrediction,
     as_step_functions,
     fit_time_bins,
+    usable_time_bins,
 )
-from sksurv_tta.exceptions import CohortError, TrainingWarning
+from sksurv_tta.exceptions import CohortError, OutcomeError, TrainingWarning
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,13 @@ def test_time_bins_are_quantiles_of_the_event_times_alone():
 def test_tied_event_times_give_fewer_bins():
     time = np.array([3.0, 3.0, 3.0, 3.0, 8.0])
     np.testing.assert_allclose(fit_time_bins(time, np.ones(5, dtype=bool), 4), [3.0])
+
+
+def test_without_an_edge_there_are_no_bins():
+    time, event = np.array([0.0, 0.0, 3.0]), np.array([True, True, False])
+    with pytest.raises(OutcomeError, match="No 4 time bins can be made from 2 events at 1 distinct"):
+        usable_time_bins(time, event, 4)
+    np.testing.assert_array_equal(usable_time_bins(np.array([1.0, 2.0, 3.0]), np.ones(3, bool), 2), [2.0])
 
 
 def test_step_functions_begin_at_zero_and_end_with_the_last_time():

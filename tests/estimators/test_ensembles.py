@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sksurv_tta import TTASurvivalEstimator
+from sksurv_tta.estimators import ensembles
 from sksurv_tta.estimators.ensembles import ENSEMBLE_PARAMETERS
 from sksurv_tta.estimators.presets import PAPER, PRESETS, ROBUST
 from sksurv_tta.networks import EnsembleNetwork, TTANetwork
@@ -93,6 +94,48 @@ def test_the_same_seed_gives_the_same_bits_and_a_patient_the_same_alone(small, c
     model = small(**FEW).fit(cohort.X, cohort.y)
     alone = np.concatenate([model.predict(cohort.X.iloc[[row]]) for row in range(5)])
     np.testing.assert_array_equal(alone, first[:5])
+
+
+def test_a_warm_start_that_fails_at_the_end_leaves_the_linear_path_of_before(small, cohort, monkeypatch):
+    model = small(**FEW, warm_start=True).fit(cohort.X.iloc[:15], cohort.y[:15])
+    before = model.predict(cohort.X)
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(ensembles, "held_out_outputs", full)
+    with pytest.raises(MemoryError):
+        model.fit(cohort.X, cohort.y)
+    np.testing.assert_array_equal(model.predict(cohort.X), before)
+
+
+def test_a_new_fit_leaves_no_weights_of_the_one_before(small, cohort):
+    model = small(**FEW).fit(cohort.X, cohort.y)
+    model.set_params(linear_path=False).fit(cohort.X, cohort.y)
+    assert not hasattr(model, "linear_coefficients_")
+    model.set_params(loss="discrete").fit(cohort.X, cohort.y)
+    assert not hasattr(model, "output_weights_")
+
+
+@pytest.mark.parametrize("changes", [{"recipe": "paper", "n_members": None}, {"loss": "discrete"}])
+def test_a_linear_path_that_cannot_be_weighed_is_refused(small, cohort, changes):
+    with pytest.raises(ValueError, match="linear_path=True takes loss='cox' and n_members=2 or more"):
+        small(**FEW | {"linear_path": True} | changes).fit(cohort.X, cohort.y)
+
+
+def test_a_warm_start_with_other_members_is_refused(small, cohort):
+    model = small(**FEW, warm_start=True).fit(cohort.X, cohort.y)
+    with pytest.raises(ValueError, match=r"changed since: n_members \(3 in fit, 5 now\)\. Set them back"):
+        model.set_params(n_members=5).fit(cohort.X, cohort.y)
+    assert model.set_params(warm_start=False).fit(cohort.X, cohort.y).n_iter_ == 2
+
+
+def test_one_site_alone_may_have_expression(small, cohort):
+    X = cohort.X.copy()
+    X.loc[cohort.site != cohort.site[0], cohort.genes] = np.nan
+    model = small(**FEW).fit(X, cohort.y, sites=cohort.site)
+    assert np.isfinite(model.predict(X)).all()
+    assert np.isfinite(model.predict(cohort.X)).all()
 
 
 def test_test_rows_change_nothing_that_was_fitted(small, cohort):

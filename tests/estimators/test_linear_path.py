@@ -89,3 +89,9 @@ def test_a_patient_has_the_same_bits_alone_and_beside_others():
     path = fit_linear_path(features, time, event)
     together = path.log_risk(features)
     assert [path.log_risk(row[None])[0] for row in features] == together.tolist()
+
+
+def test_where_nobody_has_the_modality_everyone_is_average():
+    features, time, event = simulate(n_patients=20)
+    path = fit_linear_path(np.full_like(features, np.nan), time, event)
+    assert not path.log_risk(features).any()

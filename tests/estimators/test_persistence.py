@@ -206,9 +206,10 @@ def test_a_model_of_another_device_loads_here(saved, fitted):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-def test_a_model_trained_on_a_gpu_loads_on_the_cpu(tmp_path):
+@pytest.mark.parametrize("changes", [{}, ROBUST, ROBUST | {"low_memory": True}])
+def test_a_model_trained_on_a_gpu_loads_on_the_cpu(tmp_path, changes):
     X, y = tiny_patients()
-    TTASurvivalEstimator(**TINY, device="cuda", random_state=0).fit(X, y).save(tmp_path / "model")
+    TTASurvivalEstimator(**TINY | changes, device="cuda", random_state=0).fit(X, y).save(tmp_path / "model")
     assert load_model(tmp_path / "model").trained_with_["device"] == "cuda"
     risks = [load_model(tmp_path / "model", device=device).predict(X) for device in ("cuda", "cpu")]
     np.testing.assert_allclose(*risks, rtol=1e-3, atol=1e-5)
@@ -246,6 +247,8 @@ def test_readers_never_see_half_a_model(fitted, tmp_path):
         ({"n_heads": 10**9}, "n_heads is larger than 1000"),
         ({"refiner_layers": 10**9}, "refiner_layers is larger"),
         ({"coattention_layers": 10**9}, "coattention_layers is larger"),
+        ({"n_members": 10**9}, "n_members is larger"),
+        ({"n_members": 1000, "refiner_layers": 1000}, "refiner_layers and .* make more than 10,000 modules"),
         ({"n_prototypes": 0}, "parameters are not allowed.*n_prototypes"),
         ({"lr": -1.0}, "parameters are not allowed.*lr"),
         ({"assignment": "os.system"}, "parameters are not allowed.*assignment"),

@@ -156,6 +156,25 @@ def test_the_first_page_leads_to_every_page():
     assert {page.stem for page in (DOCS / "user_guide").glob("*.md")} - {"index"} <= set(guide.split())
 
 
+def test_the_table_of_other_methods_says_what_the_estimators_say():
+    page = (DOCS / "user_guide" / "competitors.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"estimators\.(\w+)`\s*\| `(\w+)` \| (\w+) \|.*\| (hazards|Cox), (\w+) (\S+), (.*) \|$", page, re.M
+    )
+    assert rows
+    for name, short_name, takes, loss, optimizer, rate, epochs in rows:
+        peer = getattr(importlib.import_module("sksurv_tta.estimators"), name)
+        settings = peer._original.settings
+        assert (short_name, loss) == (
+            peer._short_name,
+            {"discrete": "hazards", "cox": "Cox"}[settings["loss"]],
+        )
+        assert (takes,) == peer._required or (takes == "both" and len(peer._required) == 2)
+        assert (optimizer, float(rate)) == (peer._original.optimizer.__name__, settings["lr"])
+        assert f"{settings['max_epochs']} epochs of {settings['batch_size']}" in epochs
+        assert ("early stopping" in epochs) == settings["early_stopping"]
+
+
 # Docstrings and examples
 
 

@@ -45,3 +45,10 @@ def test_instances_are_standardised_modality_by_modality():
     plain = InputPreparation([2, 3], 0, profile_rank=0, standardise=False)
     plain.learn_instances(1, torch.zeros(3), torch.ones(3))
     assert plain.instances(1, values) is values
+
+
+def test_without_a_patient_nothing_is_learned(profiles):
+    preparation = InputPreparation([], 12, profile_rank=10, standardise=False)
+    preparation.learn_profiles(profiles[:0])
+    assert preparation.profiles(profiles).isfinite().all()
+    assert not preparation.gene_basis.any()

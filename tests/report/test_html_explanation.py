@@ -58,6 +58,6 @@ def test_patients_are_not_named(comparison):
 
 
 def test_it_is_said_who_explains_whom_and_nothing_without_networks(comparison):
-    assert "a network that has not seen the patient" in str(explanation_text(comparison))
+    assert "a model that has not seen the patient" in str(explanation_text(comparison))
     assert not explanation_text(SimpleNamespace(models=["ridge"], explanations=comparison.explanations))
     assert not explanation_text(SimpleNamespace(models=["ridge"], explanations={}))
