@@ -13,6 +13,8 @@ import pytest
 
 import sksurv_tta
 from sksurv_tta.datasets import make_cohort, write_cohort
+from sksurv_tta.estimators import all_estimators
+from sksurv_tta.estimators.peer import PeerEstimator
 
 PACKAGE = Path(sksurv_tta.__file__).parent
 ROOT = PACKAGE.parent
@@ -159,9 +161,10 @@ def test_the_first_page_leads_to_every_page():
 def test_the_table_of_other_methods_says_what_the_estimators_say():
     page = (DOCS / "user_guide" / "competitors.md").read_text(encoding="utf-8")
     rows = re.findall(
-        r"estimators\.(\w+)`\s*\| `(\w+)` \| (\w+) \|.*\| (hazards|Cox), (\w+) (\S+), (.*) \|$", page, re.M
+        r"estimators\.(\w+)`\s*\| `([\w-]+)` \| (\w+) \|.*\| (hazards|Cox), (\w+) (\S+), (.*) \|$", page, re.M
     )
-    assert rows
+    peers = [each for _, each in all_estimators() if issubclass(each, PeerEstimator)]
+    assert {row[0] for row in rows} == {each.__name__ for each in peers}
     for name, short_name, takes, loss, optimizer, rate, epochs in rows:
         peer = getattr(importlib.import_module("sksurv_tta.estimators"), name)
         settings = peer._original.settings
