@@ -18,7 +18,9 @@ import torch
 
 OPEN_ALL = """
 import json, sys
-import torch, h5py, pandas, pyarrow, zipfile
+import importlib.util, torch, h5py, pandas, zipfile
+if importlib.util.find_spec("pyarrow"):
+    import pyarrow
 import torch._C, torch.serialization, torch.utils.serialization
 from sksurv_tta import load_model, read_gmt
 from sksurv_tta.bags import open_store, read_bag, read_checksums, read_packed
