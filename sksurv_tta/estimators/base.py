@@ -163,7 +163,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             First field the event indicator (bool), second the time.
         sites : array-like of shape (n_patients,), optional
             Where each patient's tissue came from: a validation part is then made of whole sites,
-            and, if there are as many sites as members, what a member of an ensemble is tried on.
+            and, if there are as many sites as members, what a member of an ensemble is tried on. A
+            linear path gives each site an effect of its own, so that what differs between hospitals is
+            not taken for an effect of genes; patients to predict need no site.
 
         Returns
         -------
@@ -223,7 +225,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
                 net.partial_fit(training, checkpoints=checkpoints)
             finally:
                 net.train_split = None  # nothing that stays may hold patients
-            self._settle(net, schema, edges, self._learn_rule(net, patients, X, edges))
+            self._settle(net, schema, edges, self._learn_rule(net, patients, X, sites, edges))
             self._built_with.update({name: getattr(self, name) for name in LOOP_PARAMETERS})
         return self
 
@@ -232,7 +234,9 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         if continues:
             check_warm_start(self, self._built_with, may_change=LOOP_PARAMETERS)
 
-    def _learn_rule(self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray) -> Learned:
+    def _learn_rule(
+        self, net: SurvivalNet, patients: PatientDataset, X: Any, sites: Any, edges: np.ndarray
+    ) -> Learned:
         """How outputs become risks and survival functions, and what stands beside the network."""
         outputs = check_outputs(net.predict(patients), X)
         time, event = patients.known_outcome()

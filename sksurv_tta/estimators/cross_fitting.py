@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
 from sksurv_tta.estimators.baseline_hazard import CoxPrediction
@@ -80,12 +80,16 @@ def linear_features(patients: PatientDataset, bag_size: int | None) -> Array:
 
 
 def held_out_outputs(
-    net: SurvivalNet, patients: PatientDataset, linear: LinearPath | None, features: Array | None
+    net: SurvivalNet,
+    patients: PatientDataset,
+    linear: LinearPath | None,
+    features: Array | None,
+    sites: ArrayLike | None = None,
 ) -> Array:
     """Outputs for each training patient by what has not learned from that patient.
 
     Of the network it is the member whose fold the patient is in; the linear path is fitted again
-    without the fold, with the variance that all patients gave.
+    without the fold, with the variances that all patients gave.
 
     Parameters
     ----------
@@ -96,6 +100,8 @@ def held_out_outputs(
     linear : LinearPath or None
     features : ndarray of shape (n_patients, n_features) or None
         Of the linear path.
+    sites : array-like of shape (n_patients,), optional
+        That the linear path was fitted with.
 
     Returns
     -------
@@ -120,7 +126,11 @@ def held_out_outputs(
             rest = folds != fold
             if fold != NO_FOLD:
                 path = fit_linear_path(
-                    features[rest], time[rest], event[rest], log_variance=linear.log_variance
+                    features[rest],
+                    time[rest],
+                    event[rest],
+                    sites=None if sites is None else np.asarray(sites)[rest],
+                    log_variances=linear.log_variances,
                 )
             outputs[rows, 1] = path.log_risk(features[rows])
     return outputs

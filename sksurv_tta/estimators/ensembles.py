@@ -121,16 +121,18 @@ class EnsembleEstimator(BaseNetworkEstimator):
                 f"{self._setting('n_members')}; change them, or leave linear_path out."
             )
 
-    def _learn_rule(self, net: SurvivalNet, patients: PatientDataset, X: Any, edges: np.ndarray) -> Learned:
+    def _learn_rule(
+        self, net: SurvivalNet, patients: PatientDataset, X: Any, sites: Any, edges: np.ndarray
+    ) -> Learned:
         """Weigh network and linear path by the patients that neither has seen."""
         if not self._cross_fits:
-            return super()._learn_rule(net, patients, X, edges)
+            return super()._learn_rule(net, patients, X, sites, edges)
         time, event = patients.known_outcome()
         features, linear = None, None
         if self._setting("linear_path"):
             features = linear_features(patients, self.bag_size)
-            linear = fit_linear_path(features, time, event)
-        outputs = held_out_outputs(net, patients, linear, features)
+            linear = fit_linear_path(features, time, event, sites=sites)
+        outputs = held_out_outputs(net, patients, linear, features, sites)
         return combine(check_outputs(outputs, X), time, event), linear
 
     def _outputs_of(self, patients: PatientDataset) -> np.ndarray:

@@ -32,7 +32,7 @@ def numbers_of(estimator: Any) -> dict[str, np.ndarray]:
             "linear.centre": linear.centre,
             "linear.scale": linear.scale,
             "linear.coefficients": linear.coefficients,
-            "linear.log_variance": np.array([linear.log_variance]),
+            "linear.log_variances": np.array(linear.log_variances),
         }
     return arrays
 
@@ -59,7 +59,7 @@ def layout_of_numbers(estimator: Any, schema: InputSchema, n_times: int, n_edges
     n_linear = estimator._n_linear_features(schema)
     if n_linear:
         sizes |= {f"linear.{name}": n_linear for name in ("centre", "scale", "coefficients")}
-        sizes["linear.log_variance"] = 1
+        sizes["linear.log_variances"] = 2
     return {name: (torch.float64, (size,)) for name, size in sizes.items()}
 
 
@@ -98,5 +98,5 @@ def linear_path_of(own: Mapping[str, np.ndarray]) -> LinearPath | None:
         own["linear.centre"],
         own["linear.scale"],
         own["linear.coefficients"],
-        float(own["linear.log_variance"][0]),
+        (float(own["linear.log_variances"][0]), float(own["linear.log_variances"][1])),
     )

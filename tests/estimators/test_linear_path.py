@@ -7,7 +7,7 @@ from sksurv.metrics import concordance_index_censored
 from sksurv.util import Surv
 
 from sksurv_tta.estimators.cox_likelihood import CoxLikelihood
-from sksurv_tta.estimators.linear_path import LOG_VARIANCE, fit_linear_path
+from sksurv_tta.estimators.linear_path import LOG_VARIANCE, NO_VARIANCE, fit_linear_path
 
 
 def simulate(n_patients=120, n_features=30, strength=1.0, seed=0):
@@ -23,7 +23,7 @@ def simulate(n_patients=120, n_features=30, strength=1.0, seed=0):
 @pytest.mark.parametrize("n_features", [10, 150])
 def test_at_a_given_variance_it_is_ridge_cox(log_variance, n_features):
     features, time, event = simulate(n_features=n_features)
-    path = fit_linear_path(features, time, event, log_variance=log_variance)
+    path = fit_linear_path(features, time, event, log_variances=(log_variance, NO_VARIANCE))
     standardised = np.clip((features - features.mean(axis=0)) / features.std(axis=0), -5, 5)
     # The prior variance of a coefficient is that of an average patient's log risk by its squared length.
     alpha = (standardised**2).sum(axis=1).mean() * np.exp(-log_variance)
@@ -40,7 +40,7 @@ def test_the_variance_maximises_the_marginal_likelihood():
     length = (standardised**2).sum(axis=1).mean()
 
     def marginal(log_variance):
-        path = fit_linear_path(features, time, event, log_variance=log_variance)
+        path = fit_linear_path(features, time, event, log_variances=(log_variance, NO_VARIANCE))
         precision = length * np.exp(-log_variance)
         log_risk = standardised @ path.coefficients
         information = likelihood.information(log_risk, standardised) + precision * np.eye(4)
@@ -50,7 +50,7 @@ def test_the_variance_maximises_the_marginal_likelihood():
             - np.linalg.slogdet(information / precision)[1] / 2
         )
 
-    found = fit_linear_path(features, time, event).log_variance
+    found = fit_linear_path(features, time, event).log_variances[0]
     grid = np.linspace(*LOG_VARIANCE, 111)
     assert abs(found - grid[np.argmax([marginal(value) for value in grid])]) < 0.2
 
@@ -64,7 +64,7 @@ def test_it_finds_signal_and_hardly_any_in_noise():
         fit_linear_path(simulate(seed=seed)[0], *simulate(strength=0, seed=seed + 50)[1:])
         for seed in range(6)
     ]
-    assert np.median([found.log_variance for found in noise]) < -2 < path.log_variance
+    assert np.median([found.log_variances[0] for found in noise]) < -2 < path.log_variances[0]
 
 
 def test_a_patient_without_the_modality_takes_no_part_and_is_average():
@@ -95,3 +95,52 @@ def test_where_nobody_has_the_modality_everyone_is_average():
     features, time, event = simulate(n_patients=20)
     path = fit_linear_path(np.full_like(features, np.nan), time, event)
     assert not path.log_risk(features).any()
+
+
+def at_sites(shift, seed=0):
+    """Patients of 12 sites that differ in survival, and whose features tell the site."""
+    random = np.random.default_rng(seed)
+    site = np.repeat(np.arange(12), 20)
+    own = random.normal(size=12)
+    features = random.normal(size=(240, 40))
+    features[:, 0] = features[:, 0] + 3 * own[site]  # a batch effect
+    log_risk = features[:, 1] + shift * own[site]
+    time = random.exponential(np.exp(-log_risk)) + 0.01
+    return features, time, random.random(240) < 0.7, site
+
+
+def test_what_differs_between_sites_is_not_taken_for_an_effect_of_the_features():
+    features, time, event, site = at_sites(shift=1.5)
+    plain = fit_linear_path(features, time, event).coefficients
+    path = fit_linear_path(features, time, event, sites=site)
+    assert path.log_variances[1] > -1
+    assert abs(plain[0]) > 2 * abs(path.coefficients[0])
+    assert path.coefficients[1] > 0.5
+
+
+def test_sites_that_do_not_differ_change_hardly_anything():
+    features, time, event, site = at_sites(shift=0.0)
+    path = fit_linear_path(features, time, event, sites=site)
+    assert path.log_variances[1] < -3
+    np.testing.assert_allclose(
+        path.coefficients, fit_linear_path(features, time, event).coefficients, atol=0.03
+    )
+
+
+def test_site_effects_are_ridge_cox_with_a_column_for_each_site():
+    features, time, event, site = at_sites(shift=1.0)
+    path = fit_linear_path(features, time, event, sites=site.astype(str), log_variances=(0.0, -1.0))
+    standardised = np.clip((features - features.mean(axis=0)) / features.std(axis=0), -5, 5)
+    length = (standardised**2).sum(axis=1).mean()
+    # One penalty for all columns: those of the sites are scaled to have the prior variance exp(-1).
+    columns = np.column_stack([standardised, (site[:, None] == range(12)) * np.sqrt(length * np.exp(-1))])
+    ridge = CoxPHSurvivalAnalysis(alpha=length, tol=1e-12, n_iter=200)
+    ridge.fit(columns, Surv.from_arrays(event, time))
+    np.testing.assert_allclose(path.coefficients, ridge.coef_[:40], rtol=1e-4, atol=1e-6)
+
+
+def test_a_single_site_is_no_site():
+    features, time, event, _ = at_sites(shift=1.0)
+    alone = fit_linear_path(features, time, event, sites=np.full(240, "A"))
+    np.testing.assert_array_equal(alone.coefficients, fit_linear_path(features, time, event).coefficients)
+    assert alone.log_variances[1] == NO_VARIANCE
