@@ -16,7 +16,7 @@ from sksurv_tta.networks import EnsembleNetwork
 from sksurv_tta.training import PatientDataset, SurvivalNet
 from sksurv_tta.training.criteria import NO_FOLD
 
-__all__ = ["assign_folds", "combine", "held_out_outputs", "linear_features"]
+__all__ = ["assign_folds", "combine", "held_out_outputs", "linear_features", "on_one_level"]
 
 Array = NDArray[np.float64]
 
@@ -109,9 +109,9 @@ def held_out_outputs(
         Network first. A patient in no fold gets the outputs of the whole ensemble.
     """
     network = net.module_
-    if patients.outcome is None or not isinstance(network, EnsembleNetwork):
-        raise ValueError("Cross-fitting takes an ensemble and patients with outcome.")
-    folds = patients.outcome.fold.numpy()
+    if not isinstance(network, EnsembleNetwork):
+        raise ValueError("Cross-fitting takes an ensemble.")
+    folds = patients.known_folds()
     time, event = patients.known_outcome()
     outputs = np.empty((len(patients), 1 if linear is None else 2))
     for fold in np.unique(folds):
@@ -136,6 +136,29 @@ def held_out_outputs(
     return outputs
 
 
+def on_one_level(outputs: Array, folds: NDArray[np.int64]) -> Array:
+    """Give the outputs of every fold the same mean.
+
+    The Cox likelihood leaves the level of a member's log risk open, and that of a linear path fitted
+    without the fold, so that differences between folds are differences between models.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_patients, n_outputs)
+        From :func:`held_out_outputs`.
+    folds : ndarray of shape (n_patients,)
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_patients, n_outputs)
+        With the mean of before.
+    """
+    _, place = np.unique(folds, return_inverse=True)
+    sums = np.zeros((place.max() + 1, outputs.shape[1]))
+    np.add.at(sums, place, outputs)
+    return outputs - (sums / np.bincount(place)[:, None])[place] + outputs.mean(axis=0)
+
+
 def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPrediction:
     r"""Weigh the outputs by how well they rank patients they have not seen.
 
@@ -149,7 +172,7 @@ def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPredict
     Parameters
     ----------
     outputs : ndarray of shape (n_patients, n_outputs)
-        From :func:`held_out_outputs`.
+        Of patients that were held out, :func:`on_one_level`.
     time : ndarray of shape (n_patients,)
     event : ndarray of shape (n_patients,), bool
     """

@@ -13,7 +13,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksurv_tta.estimators.base import BaseNetworkEstimator, Learned
 from sksurv_tta.estimators.baseline_hazard import CoxPrediction, PredictionRule, check_outputs
-from sksurv_tta.estimators.cross_fitting import assign_folds, combine, held_out_outputs, linear_features
+from sksurv_tta.estimators.cross_fitting import (
+    assign_folds,
+    combine,
+    held_out_outputs,
+    linear_features,
+    on_one_level,
+)
 from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.estimators.linear_path import LinearPath, fit_linear_path
 from sksurv_tta.estimators.presets import PAPER, PRESETS
@@ -133,7 +139,8 @@ class EnsembleEstimator(BaseNetworkEstimator):
             features = linear_features(patients, self.bag_size)
             linear = fit_linear_path(features, time, event, sites=sites)
         outputs = held_out_outputs(net, patients, linear, features, sites)
-        return combine(check_outputs(outputs, X), time, event), linear
+        outputs = on_one_level(check_outputs(outputs, X), patients.known_folds())
+        return combine(outputs, time, event), linear
 
     def _outputs_of(self, patients: PatientDataset) -> np.ndarray:
         outputs = super()._outputs_of(patients)

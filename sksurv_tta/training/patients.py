@@ -69,9 +69,17 @@ class PatientDataset(torch.utils.data.Dataset):
 
     def known_outcome(self) -> tuple[np.ndarray, np.ndarray]:
         """Time (float64) and event (bool) of patients that have an outcome: (n_patients,) each."""
+        outcome = self._with_outcome()
+        return outcome.time.numpy(), outcome.event.numpy()
+
+    def known_folds(self) -> np.ndarray:
+        """Fold of patients that have an outcome, that is, the member that does not learn from them."""
+        return self._with_outcome().fold.numpy()
+
+    def _with_outcome(self) -> Outcome:
         if self.outcome is None:
             raise ValueError("These patients have no outcome.")
-        return self.outcome.time.numpy(), self.outcome.event.numpy()
+        return self.outcome
 
     def subset(self, rows: np.ndarray) -> PatientDataset:
         """Return the patients of some rows."""

@@ -11,6 +11,7 @@ from sksurv_tta.estimators.cross_fitting import (
     combine,
     held_out_outputs,
     linear_features,
+    on_one_level,
 )
 from sksurv_tta.estimators.inputs import check_again, read_patients
 from sksurv_tta.training import Outcome, PatientDataset
@@ -53,6 +54,22 @@ def test_a_part_that_ranks_weighs_more_than_one_that_does_not(outcome):
     assert told[0] > 3 * told[1] >= 0
     wrong = combine(np.column_stack([log_risk, -log_risk + noise]), time, event)
     assert (wrong.weights >= 0).all()
+
+
+def test_a_member_may_have_a_level_of_its_own(outcome):
+    log_risk, time, event = outcome
+    folds = np.arange(300) % 4 - 1  # one of them NO_FOLD
+    outputs = np.column_stack([log_risk, np.random.default_rng(2).normal(size=300)])
+    shifted = outputs + 10.0 * folds[:, None]
+    levelled = on_one_level(shifted, folds)
+    np.testing.assert_allclose(levelled.mean(axis=0), shifted.mean(axis=0))
+    np.testing.assert_allclose(
+        combine(levelled, time, event).weights,
+        combine(on_one_level(outputs, folds), time, event).weights,
+        rtol=1e-5,
+    )
+    within = levelled[folds == 2] - levelled[folds == 2].mean(axis=0)
+    np.testing.assert_allclose(within, outputs[folds == 2] - outputs[folds == 2].mean(axis=0))
 
 
 def test_a_part_without_evidence_keeps_the_prior_and_a_constant_has_no_say():
