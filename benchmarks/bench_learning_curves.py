@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from bench_accuracy import read
 
-from sksurv_tta import TTASurvivalEstimator, make_cohort
+from sksurv_tta import TTASurvivalEstimator
+from sksurv_tta.datasets import make_cohort
 from sksurv_tta.estimators.inputs import check_again, learn_schema, read_patients
 from sksurv_tta.evaluation.optimistic import EpochScores
 from sksurv_tta.exceptions import SksurvTTAWarning
@@ -27,7 +28,7 @@ from sksurv_tta.model_selection import SitePreservedKFold, site_preserved_train_
 MODELS = {
     "paper": {"recipe": "paper"},
     "one small network": {"n_members": 1, "max_epochs": 30},
-    "robust (8 members)": {"max_epochs": 30},
+    "robust (8 members)": {},
 }
 
 

@@ -146,9 +146,10 @@ class TTASurvivalEstimator(EnsembleEstimator):
         Train on the prediction from each modality alone as well.
     linear_path : bool or None, default=None (True / False)
         Add the risk of a Cox model that is linear in the genes (without genes, in the mean of the
-        bag) and whose penalty is that of the largest marginal likelihood. Its weight and that of
-        the network come from patients that neither has seen. Only for ``loss="cox"`` and two
-        members or more: else None means False, and True is refused.
+        bag) and whose penalty is that of the largest marginal likelihood; if ``fit`` is given
+        ``sites``, with an effect of each site in it. Its weight and that of the network come from
+        patients that neither has seen. Only for ``loss="cox"`` and two members or more: else None
+        means False, and True is refused.
     profile_rank : int or None, default=None (64 / 0)
         Let the network see only so many principal components of the expression; 0 for all of it.
     standardise_instances : bool or None, default=None (True / False)
