@@ -8,13 +8,11 @@ the multiplications of the network alone, once forward and twice backward except
 rate that a matrix product of the encoder's shape reaches in the same run.
 """
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 
 import torch
-from common import estimator, make_patients, median_seconds, report
+from common import estimator, make_patients, median_seconds, parser_of, report
 
 from sksurv_tta.networks.linear import linear
 
@@ -38,14 +36,8 @@ def operations(n_patients, n_instances, n_features, n_tokens=50, dim=256, n_prot
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=288)
-    parser.add_argument("--instances", type=int, default=4096)
-    parser.add_argument("--features", type=int, default=1024)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = parser_of(__doc__, patients=288, instances=4096, features=1024, epochs=EPOCHS, threads=2)
     parser.add_argument("--ragged", action="store_true", help="bags of half to full size")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     X, y, pathways = make_patients(

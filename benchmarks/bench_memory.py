@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_step import plain_step, whole_batch
-from common import estimator, make_patients, report
+from common import estimator, make_patients, parser_of, report
 from skorch.callbacks import Callback
 
 from sksurv_tta.training import CoxCriterion, net
@@ -88,13 +88,7 @@ class PlainInstead(Callback):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=32)
-    parser.add_argument("--instances", type=int, default=4096)
-    parser.add_argument("--features", type=int, default=1024)
-    parser.add_argument("--large-bag", type=int, default=200_000)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path)
+    parser = parser_of(__doc__, patients=32, instances=4096, features=1024, large_bag=200_000, threads=2)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:

@@ -7,7 +7,6 @@ bags alone. For bags in memory joblib puts arrays above 1 MB into shared memory 
 plain pickle would ship, "by joblib" what is left in each task.
 """
 
-import argparse
 import io
 import json
 import pickle  # noqa: TID251 - its output is measured, never loaded
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from common import parser_of
 
 from sksurv_tta.bags import BagArray, open_store, write_store
 
@@ -41,12 +41,7 @@ def sizes(X):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=300)
-    parser.add_argument("--rows", type=int, default=300)
-    parser.add_argument("--width", type=int, default=1024)
-    parser.add_argument("--genes", type=int, default=500)
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser = parser_of(__doc__, patients=300, rows=300, width=1024, genes=500)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     arrays = [

@@ -6,7 +6,6 @@ Files are written to a temporary folder and read warm. A reader's time is the me
 repeats for ``draw`` random sorted rows, checked to be finite: "read" converts to float32, "raw" does not.
 """
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from common import parser_of
 
 from sksurv_tta.bags import BagArray, open_store, write_store
 
@@ -59,13 +59,7 @@ def seconds_per_bag(bags, draws, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--slides", type=int, default=6)
-    parser.add_argument("--rows", type=int, default=8000)
-    parser.add_argument("--width", type=int, default=1024)
-    parser.add_argument("--draw", type=int, default=4096)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser = parser_of(__doc__, slides=6, rows=8000, width=1024, draw=4096, repeats=3)
     options = parser.parse_args()
     rng = np.random.default_rng(1)
     draws = [

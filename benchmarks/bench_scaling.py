@@ -5,23 +5,13 @@
 One size is changed at a time; the ratio is to the first row, which has the sizes given.
 """
 
-import argparse
-from pathlib import Path
-
 import torch
 from bench_step import time_fit
-from common import make_patients, report
+from common import make_patients, parser_of, report
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=16)
-    parser.add_argument("--instances", type=int, default=2048)
-    parser.add_argument("--features", type=int, default=512)
-    parser.add_argument("--prototypes", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--json", type=Path)
+    parser = parser_of(__doc__, patients=16, instances=2048, features=512, prototypes=32, threads=2, steps=4)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     names = ("patients", "instances", "features", "prototypes")

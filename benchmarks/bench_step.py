@@ -7,14 +7,12 @@ optimiser included; the median over steps without the first two. "transport" is 
 solver. "plain" is the same network with the whole batch in one graph and one backward pass.
 """
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
-from common import estimator, make_patients, median_seconds, report
+from common import estimator, make_patients, median_seconds, parser_of, report
 from skorch.callbacks import Callback
 
 from sksurv_tta.networks.together import PrototypeAssignment
@@ -90,14 +88,8 @@ def time_plain(net, data, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=32)
-    parser.add_argument("--instances", type=int, default=4096)
-    parser.add_argument("--features", type=int, default=1024)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=5)
+    parser = parser_of(__doc__, patients=32, instances=4096, features=1024, threads=2, steps=5)
     parser.add_argument("--plain-steps", type=int, default=2, help="0 leaves the reference out")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     X, y, pathways = make_patients(options.patients, options.instances, options.features)

@@ -13,7 +13,6 @@ With --small, shapes of small problems are timed instead. On a machine that othe
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import ot
 import torch
+from common import parser_of
 
 from sksurv_tta.transport import assignment_cost, curriculum_transport
 
@@ -181,16 +181,10 @@ def compare_small(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bags", type=int, default=32)
-    parser.add_argument("--tokens", type=int, default=4146)
-    parser.add_argument("--prototypes", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--slow-bags", type=int, default=32)
+    parser = parser_of(__doc__, bags=32, tokens=4146, prototypes=32, threads=2, repeats=5, slow_bags=32)
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--small", action="store_true", help="time small problems only")
-    parser.add_argument("--json", type=Path, default=Path("bench_transport.json"))
+    parser.set_defaults(json=Path("bench_transport.json"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.clock == "cpu":

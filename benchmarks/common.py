@@ -1,11 +1,13 @@
-"""What the benchmarks share: the machine, cohorts of a given size, tables and JSON."""
+"""What the benchmarks share: options, the machine, cohorts of a given size, tables and JSON."""
 
+import argparse
 import json
 import os
 import platform
 import statistics
 import time
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,16 @@ from sksurv.util import Surv
 from sksurv_tta import BagArray, TTASurvivalEstimator
 
 DISTINCT_BAGS = 32  # more patients than that share their bags, to save memory and time
+
+
+def parser_of(doc, **numbers):
+    """Parser of a script with this docstring: whole numbers by name and default, and ``--json``."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    for name, default in numbers.items():
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, default=default, help="default: %(default)s")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    return parser
 
 
 def machine():

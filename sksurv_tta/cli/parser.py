@@ -124,11 +124,7 @@ def _add_predict(commands: Any) -> None:
         description=help_texts.PREDICT,
         epilog=help_texts.PREDICT_EXAMPLE,
     )
-    parser.add_argument("--model", type=Path, required=True, metavar="MODEL", help="file written by 'fit'")
-    data = parser.add_argument_group("data")
-    options.add_bags(data)
-    options.add_profiles(data, pathways=False)
-    options.add_patients(data, missing="allow", what="to predict")
+    _add_model_and_data(parser, "to predict")
     output = parser.add_argument_group("output")
     output.add_argument(
         "--times", type=times, metavar="TIMES", help="comma-separated, in the unit of the model's --time"
@@ -146,11 +142,7 @@ def _add_explain(commands: Any) -> None:
         epilog=help_texts.EXPLAIN_OUT,
     )
     parser.set_defaults(interrupted="interrupted. Files of finished patients are in {out}.")
-    parser.add_argument("--model", type=Path, required=True, metavar="MODEL", help="file written by 'fit'")
-    data = parser.add_argument_group("data")
-    options.add_bags(data)
-    options.add_profiles(data, pathways=False)
-    options.add_patients(data, missing="allow", what="to explain")
+    data = _add_model_and_data(parser, "to explain")
     data.add_argument(
         "--patients", type=names, metavar="IDS", help="comma-separated: explain these only (default: all)"
     )
@@ -159,6 +151,16 @@ def _add_explain(commands: Any) -> None:
     options.add_explanation_parts(output)
     options.add_out(output, "FOLDER", "folder for the results, made if it does not exist", required=True)
     options.add_quiet(output)
+
+
+def _add_model_and_data(parser: argparse.ArgumentParser, what: str) -> Any:
+    """Options for a saved model and patients that it has not seen; the group of the latter."""
+    parser.add_argument("--model", type=Path, required=True, metavar="MODEL", help="file written by 'fit'")
+    data = parser.add_argument_group("data")
+    options.add_bags(data)
+    options.add_profiles(data, pathways=False)
+    options.add_patients(data, missing="allow", what=what)
+    return data
 
 
 def _add_pack(commands: Any) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.estimators.ranges import count, share
+from sksurv_tta.estimators.recipes import SLIDE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.pooling import GatedAttention, relu_layer
 
@@ -79,32 +79,13 @@ class ABMILSurvivalEstimator(PeerEstimator):
 
     _short_name = "abmil"
     _required = ("bags",)
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 32,
-            "bag_size": None,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        },
-        censored_weight=0.5,
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "attention_dim": count(),
-        "hidden_dim": count(),
-        "dropout": share(),
-    }
+    _original = Recipe(SLIDE_SETTINGS, censored_weight=0.5)
 
-    token_dim: int = 512
-    attention_dim: int = 256
-    hidden_dim: int = 256
-    dropout: float = 0.25
+    token_dim: int = count(512)
+    attention_dim: int = count(256)
+    hidden_dim: int = count(256)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> ABMILNetwork:
-        options = self._options("token_dim", "attention_dim", "hidden_dim", "dropout")
+        options = self._options(ABMILNetwork)
         return ABMILNetwork(schema.bag_widths[0], n_outputs=n_outputs, **options)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, not_negative, share
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.estimators.ranges import count, not_negative, share
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.clusters import far_apart, k_means
@@ -125,21 +125,13 @@ class AttnMISLSurvivalEstimator(PeerEstimator):
             "l1_weight": 1e-05,
         }
     )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "n_clusters": count(),
-        "token_dim": count(),
-        "hidden_dim": count(),
-        "dropout": share(),
-        "l1_weight": not_negative(),
-    }
 
-    n_clusters: int = 10
-    token_dim: int = 64
-    hidden_dim: int = 32
-    dropout: float = 0.5
-    l1_weight: float = 0.0
+    n_clusters: int = count(10)
+    token_dim: int = count(64)
+    hidden_dim: int = count(32)
+    dropout: float = share(0.5)
+    l1_weight: float = not_negative(0.0)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> AttnMISLNetwork:
-        options = self._options("n_clusters", "token_dim", "hidden_dim", "dropout", "l1_weight")
+        options = self._options(AttnMISLNetwork)
         return AttnMISLNetwork(schema.bag_widths[0], n_outputs=n_outputs, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from sksurv_tta.estimators.baseline_hazard import fit_time_bins
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.estimators.ranges import count, share
+from sksurv_tta.estimators.recipes import SLIDE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.pooling import GatedAttention, relu_layer, weighted_mean
 from sksurv_tta.training import Outcome, PatientDataset, SurvivalNet
@@ -157,36 +158,16 @@ class CLAMSurvivalEstimator(PeerEstimator):
 
     _short_name = "clam"
     _required = ("bags",)
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 200,
-            "batch_size": 32,
-            "bag_size": None,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": True,
-            "n_iter_no_change": 20,
-        }
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "attention_dim": count(),
-        "n_sampled": count(),
-        "instance_weight": share(),
-        "dropout": share(),
-    }
+    _original = Recipe({**SLIDE_SETTINGS, "max_epochs": 200, "early_stopping": True, "n_iter_no_change": 20})
 
-    token_dim: int = 512
-    attention_dim: int = 256
-    n_sampled: int = 8
-    instance_weight: float = 0.3
-    dropout: float = 0.25
+    token_dim: int = count(512)
+    attention_dim: int = count(256)
+    n_sampled: int = count(8)
+    instance_weight: float = share(0.3)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> CLAMNetwork:
-        options = self._options("token_dim", "attention_dim", "n_sampled", "dropout")
+        options = self._options(CLAMNetwork)
         return CLAMNetwork(schema.bag_widths[0], n_outputs=n_outputs, n_classes=self.n_time_bins, **options)
 
     def _objective(self) -> dict[str, Any]:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, not_negative, share
+from sksurv_tta.estimators.peer import Pathways, PeerEstimator
+from sksurv_tta.estimators.ranges import count, not_negative, share
 from sksurv_tta.estimators.recipes import Recipe
-from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
+from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup
 from sksurv_tta.networks.class_token import ClassTokenEncoder
-from sksurv_tta.networks.pathway_tokens import PathwayTokenizer
+from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 from sksurv_tta.networks.pooling import relu_layer
 from sksurv_tta.networks.transformer import MultiheadAttention
 
 __all__ = ["CMTANetwork", "CMTASurvivalEstimator"]
 
 
-class CMTANetwork(SurvivalNetwork):
+class CMTANetwork(PathwayTokenNetwork):
     """Encode each modality, let it query the other, decode, and align the class tokens.
 
     Parameters
@@ -81,10 +80,6 @@ class CMTANetwork(SurvivalNetwork):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_normal_(module.weight)
-
-    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
-        """Encode expression as one token per pathway."""
-        return self.tokenize(profiles), self.tokenize.n_tokens
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Mean of encoded and decoded class tokens: (n_patients, 2 * token_dim)."""
@@ -155,26 +150,15 @@ class CMTASurvivalEstimator(PeerEstimator):
         },
         optimizer=torch.optim.SGD,
     )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "gene_hidden_dim": count(),
-        "n_heads": count(),
-        "n_landmarks": count(),
-        "dropout": share(),
-        "alignment_weight": not_negative(),
-    }
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    token_dim: int = 256
-    gene_hidden_dim: int = 1024
-    n_heads: int = 8
-    n_landmarks: int = 128
-    dropout: float = 0.25
-    alignment_weight: float = 1.0
+    pathways: Pathways = None
+    token_dim: int = count(256)
+    gene_hidden_dim: int = count(1024)
+    n_heads: int = count(8)
+    n_landmarks: int = count(128)
+    dropout: float = share(0.25)
+    alignment_weight: float = not_negative(1.0)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> CMTANetwork:
-        options = self._options(
-            "token_dim", "gene_hidden_dim", "n_heads", "n_landmarks", "dropout", "alignment_weight"
-        )
+        options = self._options(CMTANetwork)
         return CMTANetwork(schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **options)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.estimators.ranges import count, share
+from sksurv_tta.estimators.recipes import SLIDE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.pooling import GatedAttention, relu_layer
-from sksurv_tta.networks.transformer import TransformerLayer
+from sksurv_tta.networks.transformer import transformer_layers
 
 __all__ = ["HIPTNetwork", "HIPTSurvivalEstimator"]
 
@@ -42,12 +42,7 @@ class HIPTNetwork(SurvivalNetwork):
     ):
         super().__init__()
         self.encode = relu_layer(n_features, token_dim, dropout)
-        self.layers = nn.Sequential(
-            *(
-                TransformerLayer(token_dim, n_heads=n_heads, hidden_dim=token_dim, dropout=dropout)
-                for _ in range(2)
-            )
-        )
+        self.layers = transformer_layers(2, token_dim, n_heads=n_heads, hidden_dim=token_dim, dropout=dropout)
         self.attention = GatedAttention(token_dim, token_dim, dropout)
         self.head = nn.Sequential(relu_layer(token_dim, token_dim, dropout), nn.Linear(token_dim, n_outputs))
 
@@ -87,29 +82,12 @@ class HIPTSurvivalEstimator(PeerEstimator):
 
     _short_name = "hipt"
     _required = ("bags",)
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 32,
-            "bag_size": None,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        }
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "n_heads": count(),
-        "dropout": share(),
-    }
+    _original = Recipe(SLIDE_SETTINGS)
 
-    token_dim: int = 192
-    n_heads: int = 3
-    dropout: float = 0.25
+    token_dim: int = count(192)
+    n_heads: int = count(3)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> HIPTNetwork:
-        options = self._options("token_dim", "n_heads", "dropout")
+        options = self._options(HIPTNetwork)
         return HIPTNetwork(schema.bag_widths[0], n_outputs=n_outputs, **options)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +12,9 @@ from torch import Tensor, nn
 from sksurv_tta.estimators.auxiliary_outputs import AuxiliaryOutputsEstimator
 from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.estimators.mcat import MCATNetwork
-from sksurv_tta.estimators.peer import count, not_negative, share
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import Pathways
+from sksurv_tta.estimators.ranges import count, not_negative, share
+from sksurv_tta.estimators.recipes import SLIDE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, Ragged, SurvivalNetwork
 from sksurv_tta.networks.class_token import ClassTokenEncoder
 from sksurv_tta.networks.gaussians import Gaussian, product_of_experts
@@ -231,50 +230,21 @@ class LDCVAESurvivalEstimator(AuxiliaryOutputsEstimator):
     _short_name = "ld-cvae"
     _required = ("bags", "genes")
     _may_lack = ("genes",)
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 32,
-            "bag_size": None,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        }
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **AuxiliaryOutputsEstimator._parameter_constraints,
-        "token_dim": count(),
-        "n_heads": count(),
-        "hidden_dim": count(),
-        "n_landmarks": count(),
-        "dropout": share(),
-        "reconstruction_weight": not_negative(),
-        "distance_weight": not_negative(),
-        "divergence_weight": not_negative(),
-        "auxiliary_weight": not_negative(),
-        "n_real_epochs": count(0),
-        "anneal_epochs": count(),
-    }
+    _original = Recipe(SLIDE_SETTINGS)
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    token_dim: int = 256
-    n_heads: int = 8
-    hidden_dim: int = 512
-    n_landmarks: int = 256
-    dropout: float = 0.25
-    reconstruction_weight: float = 1.0
-    distance_weight: float = 0.1
-    divergence_weight: float = 0.1
-    auxiliary_weight: float = 1.0
-    n_real_epochs: int = 5
-    anneal_epochs: int = 20
+    pathways: Pathways = None
+    token_dim: int = count(256)
+    n_heads: int = count(8)
+    hidden_dim: int = count(512)
+    n_landmarks: int = count(256)
+    dropout: float = share(0.25)
+    reconstruction_weight: float = not_negative(1.0)
+    distance_weight: float = not_negative(0.1)
+    divergence_weight: float = not_negative(0.1)
+    auxiliary_weight: float = not_negative(1.0)
+    n_real_epochs: int = count(5, at_least=0)
+    anneal_epochs: int = count(20)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> LDCVAENetwork:
-        sizes = self._options("token_dim", "n_heads", "hidden_dim", "n_landmarks", "dropout")
-        weights = self._options("reconstruction_weight", "distance_weight", "divergence_weight")
-        epochs = self._options("n_real_epochs", "anneal_epochs")
-        return LDCVAENetwork(
-            schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **sizes, **weights, **epochs
-        )
+        options = self._options(LDCVAENetwork)
+        return LDCVAENetwork(schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **options)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
-from sksurv_tta.estimators.recipes import Recipe
-from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
-from sksurv_tta.networks.pathway_tokens import PathwayTokenizer
+from sksurv_tta.estimators.peer import Pathways, PeerEstimator
+from sksurv_tta.estimators.ranges import count, share
+from sksurv_tta.estimators.recipes import SLIDE_SETTINGS, Recipe
+from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup
+from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 from sksurv_tta.networks.pooling import GatedAttention, relu_layer
-from sksurv_tta.networks.transformer import MultiheadAttention, TransformerLayer
+from sksurv_tta.networks.transformer import MultiheadAttention, transformer_layers
 
 __all__ = ["MCATNetwork", "MCATSurvivalEstimator"]
 
@@ -32,12 +31,7 @@ class ModalityStack(nn.Module):
 
     def __init__(self, dim: int, *, n_heads: int, hidden_dim: int, dropout: float):
         super().__init__()
-        self.layers = nn.Sequential(
-            *(
-                TransformerLayer(dim, n_heads=n_heads, hidden_dim=hidden_dim, dropout=dropout)
-                for _ in range(2)
-            )
-        )
+        self.layers = transformer_layers(2, dim, n_heads=n_heads, hidden_dim=hidden_dim, dropout=dropout)
         self.attention = GatedAttention(dim, dim, dropout)
         self.last = relu_layer(dim, dim, dropout)
 
@@ -46,7 +40,7 @@ class ModalityStack(nn.Module):
         return self.last(self.attention.pool(self.layers(tokens)))
 
 
-class MCATNetwork(SurvivalNetwork):
+class MCATNetwork(PathwayTokenNetwork):
     """Gene-guided attention over the patches, a stack for each modality, a joint head.
 
     Parameters
@@ -85,10 +79,6 @@ class MCATNetwork(SurvivalNetwork):
         )
         self.fuse = nn.Sequential(relu_layer(2 * token_dim, token_dim), relu_layer(token_dim, token_dim))
         self.head = nn.Linear(token_dim, n_outputs)
-
-    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
-        """Encode expression as one token per pathway."""
-        return self.tokenize(profiles), self.tokenize.n_tokens
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Histology tokens of the genes' queries, and the gene tokens: (n_patients, 2, P, token_dim)."""
@@ -134,32 +124,14 @@ class MCATSurvivalEstimator(PeerEstimator):
 
     _short_name = "mcat"
     _required = ("bags", "genes")
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 32,
-            "bag_size": None,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        }
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "n_heads": count(),
-        "hidden_dim": count(),
-        "dropout": share(),
-    }
+    _original = Recipe(SLIDE_SETTINGS)
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    token_dim: int = 256
-    n_heads: int = 8
-    hidden_dim: int = 512
-    dropout: float = 0.25
+    pathways: Pathways = None
+    token_dim: int = count(256)
+    n_heads: int = count(8)
+    hidden_dim: int = count(512)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> MCATNetwork:
-        options = self._options("token_dim", "n_heads", "hidden_dim", "dropout")
+        options = self._options(MCATNetwork)
         return MCATNetwork(schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **options)

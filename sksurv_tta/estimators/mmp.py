@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
-from os import PathLike
-from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.estimators.panther import PrototypesFromTraining
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
-from sksurv_tta.estimators.recipes import Recipe
-from sksurv_tta.networks import Dropout, Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
+from sksurv_tta.estimators.peer import Pathways, PeerEstimator
+from sksurv_tta.estimators.ranges import count, positive, share
+from sksurv_tta.estimators.recipes import PROTOTYPE_SETTINGS, Recipe
+from sksurv_tta.networks import Dropout, Embedding, NetworkOutput, PatientGroup
 from sksurv_tta.networks.mixture import mixture_step
-from sksurv_tta.networks.pathway_tokens import PathwayTokenizer
+from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 from sksurv_tta.networks.routes import RoutedAttention
 
 __all__ = ["MMPNetwork", "MMPSurvivalEstimator", "TokenwiseFeedForward"]
@@ -52,7 +49,7 @@ class TokenwiseFeedForward(nn.Module):
         return torch.baddbmm(self.biases[1].unsqueeze(1), hidden, self.weights[1]).transpose(0, 1)
 
 
-class MMPNetwork(SurvivalNetwork):
+class MMPNetwork(PathwayTokenNetwork):
     """Pathway tokens and mixture components, each with a learned tag, in one attention.
 
     Parameters
@@ -97,10 +94,6 @@ class MMPNetwork(SurvivalNetwork):
         self.refine = TokenwiseFeedForward(n_tokens, head_dim, 0.1)
         self.norm = nn.LayerNorm(head_dim)
         self.head = nn.Linear(2 * head_dim, n_outputs, bias=n_outputs > 1)
-
-    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
-        """Encode expression as one token per pathway."""
-        return self.tokenize(profiles), self.tokenize.n_tokens
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Pathway tokens, then one token per prototype: (n_patients, n_tokens, token_dim)."""
@@ -153,36 +146,15 @@ class MMPSurvivalEstimator(PrototypesFromTraining, PeerEstimator):
 
     _short_name = "mmp"
     _required = ("bags", "genes")
-    _original = Recipe(
-        {
-            "loss": "cox",
-            "max_epochs": 50,
-            "batch_size": 64,
-            "bag_size": None,
-            "lr": 0.0001,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        },
-        optimizer=torch.optim.AdamW,
-        constant_rate=False,
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "n_prototypes": count(),
-        "token_dim": count(),
-        "tag_dim": count(),
-        "prior_strength": [Interval(Real, 0, None, closed="neither")],
-        "dropout": share(),
-    }
+    _original = Recipe(PROTOTYPE_SETTINGS, optimizer=torch.optim.AdamW, constant_rate=False)
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    n_prototypes: int = 16
-    token_dim: int = 256
-    tag_dim: int = 32
-    prior_strength: float = 1.0
-    dropout: float = 0.25
+    pathways: Pathways = None
+    n_prototypes: int = count(16)
+    token_dim: int = count(256)
+    tag_dim: int = count(32)
+    prior_strength: float = positive(1.0)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> MMPNetwork:
-        options = self._options("n_prototypes", "token_dim", "tag_dim", "prior_strength", "dropout")
+        options = self._options(MMPNetwork)
         return MMPNetwork(schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **options)

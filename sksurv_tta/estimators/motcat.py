@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from numbers import Real
-from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.estimators.mcat import MCATNetwork, MCATSurvivalEstimator
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.ranges import choice, positive
 from sksurv_tta.transport import REFERENCES, kl_unbalanced_transport, shifted_distances
 
 __all__ = ["MOTCatSurvivalEstimator", "TransportAttention"]
@@ -72,36 +69,14 @@ class MOTCatSurvivalEstimator(MCATSurvivalEstimator):
     """
 
     _short_name = "motcat"
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 32,
-            "bag_size": None,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        }
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MCATSurvivalEstimator._parameter_constraints,
-        "kl_weight": [Interval(Real, 0, None, closed="neither")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "reference": [StrOptions(set(REFERENCES))],
-    }
 
-    kl_weight: float = 0.5
-    epsilon: float = 0.1
-    reference: str = "entropy"
+    kl_weight: float = positive(0.5)
+    epsilon: float = positive(0.1)
+    reference: str = choice("entropy", REFERENCES)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> MCATNetwork:
-        options = self._options("token_dim", "n_heads", "hidden_dim", "dropout")
-        coattention = TransportAttention(**self._options("kl_weight", "epsilon", "reference"))
+        coattention = TransportAttention(**self._options(TransportAttention))
+        options = self._options(MCATNetwork)
         return MCATNetwork(
-            schema.bag_widths[0],
-            schema.pathways,
-            n_outputs=n_outputs,
-            coattention=coattention,
-            **options,
+            schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, coattention=coattention, **options
         )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, not_negative, share
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.estimators.ranges import count, not_negative, part, positive, share
+from sksurv_tta.estimators.recipes import PROTOTYPE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.curriculum import MassCurriculum
 from sksurv_tta.networks.pooling import relu_layer
@@ -126,40 +124,17 @@ class OTSurvSurvivalEstimator(PeerEstimator):
     _short_name = "otsurv"
     _required = ("bags",)
     _original = Recipe(
-        {
-            "loss": "cox",
-            "max_epochs": 50,
-            "batch_size": 16,
-            "bag_size": None,
-            "lr": 0.0001,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        },
-        optimizer=torch.optim.AdamW,
-        constant_rate=False,
+        {**PROTOTYPE_SETTINGS, "batch_size": 16}, optimizer=torch.optim.AdamW, constant_rate=False
     )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "n_prototypes": count(),
-        "token_dim": count(),
-        "kl_weight": [Interval(Real, 0, None, closed="neither")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "mass_base": [Interval(Real, 0, 1, closed="right")],
-        "mass_ramp_epochs": not_negative(),
-        "dropout": share(),
-    }
 
-    n_prototypes: int = 16
-    token_dim: int = 256
-    kl_weight: float = 1.0
-    epsilon: float = 0.1
-    mass_base: float = 0.1
-    mass_ramp_epochs: float = 10
-    dropout: float = 0.25
+    n_prototypes: int = count(16)
+    token_dim: int = count(256)
+    kl_weight: float = positive(1.0)
+    epsilon: float = positive(0.1)
+    mass_base: float = part(0.1)
+    mass_ramp_epochs: float = not_negative(10)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> OTSurvNetwork:
-        options = self._options(
-            "n_prototypes", "token_dim", "kl_weight", "epsilon", "mass_base", "mass_ramp_epochs", "dropout"
-        )
+        options = self._options(OTSurvNetwork)
         return OTSurvNetwork(schema.bag_widths[0], n_outputs=n_outputs, **options)

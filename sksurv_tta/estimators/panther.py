@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.estimators.ranges import count, positive
+from sksurv_tta.estimators.recipes import PROTOTYPE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.mixture import mixture_step
 from sksurv_tta.training import PatientDataset, SurvivalNet
@@ -92,29 +90,11 @@ class PANTHERSurvivalEstimator(PrototypesFromTraining, PeerEstimator):
 
     _short_name = "panther"
     _required = ("bags",)
-    _original = Recipe(
-        {
-            "loss": "cox",
-            "max_epochs": 50,
-            "batch_size": 64,
-            "bag_size": None,
-            "lr": 0.0001,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        },
-        optimizer=torch.optim.AdamW,
-        constant_rate=False,
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "n_prototypes": count(),
-        "prior_strength": [Interval(Real, 0, None, closed="neither")],
-    }
+    _original = Recipe(PROTOTYPE_SETTINGS, optimizer=torch.optim.AdamW, constant_rate=False)
 
-    n_prototypes: int = 16
-    prior_strength: float = 1.0
+    n_prototypes: int = count(16)
+    prior_strength: float = positive(1.0)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> PANTHERNetwork:
-        options = self._options("n_prototypes", "prior_strength")
+        options = self._options(PANTHERNetwork)
         return PANTHERNetwork(schema.bag_widths[0], n_outputs=n_outputs, **options)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import field, make_dataclass
 from inspect import signature
-from numbers import Integral, Real
+from numbers import Integral
+from os import PathLike
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
 from sksurv_tta.estimators.base import BaseNetworkEstimator
 from sksurv_tta.estimators.ensembles import ENSEMBLE_PARAMETERS
 from sksurv_tta.estimators.presets import PAPER
+from sksurv_tta.estimators.ranges import constraints_of
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.estimators.tta import NETWORK_PARAMETERS, TTASurvivalEstimator
 from sksurv_tta.training.schedules import ConstantLearningRate
 
-__all__ = ["PeerEstimator", "count", "not_negative", "share"]
+__all__ = ["Pathways", "PeerEstimator"]
 
+#: Type of the parameter ``pathways``.
+Pathways = str | PathLike[str] | Mapping[str, Sequence[str]] | None
 #: Parameters of loss and training as TTA has them in ``recipe="paper"``: one network against another.
 TRAINING_PARAMETERS = {
     name: PAPER.get(name, parameter.default)
@@ -34,24 +40,10 @@ _TrainingParameters = make_dataclass(
 )
 
 
-def count(at_least: int = 1) -> list[Any]:
-    """Constraint of a parameter that counts something."""
-    return [Interval(Integral, at_least, None, closed="left")]
-
-
-def share() -> list[Any]:
-    """Constraint of a probability below one."""
-    return [Interval(Real, 0, 1, closed="left")]
-
-
-def not_negative() -> list[Any]:
-    """Constraint of a weight or a time."""
-    return [Interval(Real, 0, None, closed="left")]
-
-
 class PeerEstimator(_TrainingParameters, BaseNetworkEstimator):  # type: ignore[misc,valid-type]
     """Base of the estimators of other methods; each is a dataclass of its own parameters.
 
+    They are declared with what they allow, by the functions of :mod:`sksurv_tta.estimators.ranges`.
     Every parameter of loss and training of :class:`~sksurv_tta.TTASurvivalEstimator` exists here
     too, with the same default and meaning; ``recipe`` is added.
 
@@ -71,9 +63,13 @@ class PeerEstimator(_TrainingParameters, BaseNetworkEstimator):  # type: ignore[
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetworkEstimator._parameter_constraints,
-        "batch_size": count(),
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
         "recipe": [StrOptions({"matched", "original"})],
     }
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._parameter_constraints = {**cls._parameter_constraints, **constraints_of(cls)}
 
     def _validate_params(self) -> None:
         super()._validate_params()
@@ -86,9 +82,10 @@ class PeerEstimator(_TrainingParameters, BaseNetworkEstimator):  # type: ignore[
         untouched = value == type(self).__dataclass_fields__[name].default
         return settings[name] if untouched and name in settings else value
 
-    def _options(self, *names: str) -> dict[str, Any]:
-        """Parameters of the network by name."""
-        return {name: self._setting(name) for name in names}
+    def _options(self, module: type[nn.Module]) -> dict[str, Any]:
+        """Parameters that the estimator has and the module takes by keyword under the same name."""
+        by_keyword = [p.name for p in signature(module).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        return {name: self._setting(name) for name in by_keyword if name in type(self).__dataclass_fields__}
 
     def _objective(self) -> dict[str, Any]:
         objective = super()._objective()

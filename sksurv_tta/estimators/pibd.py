@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
-from os import PathLike
-from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.auxiliary_outputs import AuxiliaryOutputsEstimator
 from sksurv_tta.estimators.baseline_hazard import fit_time_bins
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import count, not_negative, share
+from sksurv_tta.estimators.peer import Pathways
+from sksurv_tta.estimators.ranges import count, not_negative, part, share
 from sksurv_tta.estimators.recipes import Recipe
-from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
+from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup
 from sksurv_tta.networks.bottleneck import PrototypicalBottleneck
 from sksurv_tta.networks.gaussians import product_of_experts
 from sksurv_tta.networks.global_token import GlobalTokenLayer
 from sksurv_tta.networks.mutual_information import InformationBound
-from sksurv_tta.networks.pathway_tokens import PathwayTokenizer
+from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 from sksurv_tta.networks.pooling import relu_layer
 from sksurv_tta.training import PatientDataset, SurvivalNet
 
@@ -33,7 +30,7 @@ ENCODER_DROPOUT = 0.2  # of the bottlenecks
 LAYER_DROPOUT = 0.1  # of the transformer layer
 
 
-class PIBDNetwork(SurvivalNetwork):
+class PIBDNetwork(PathwayTokenNetwork):
     """Bottleneck of each modality, a token that both share, one attention layer, three means, a head.
 
     Classes are the time bins of patients with an event, and those of censored patients.
@@ -110,10 +107,6 @@ class PIBDNetwork(SurvivalNetwork):
     def bottlenecks(self) -> tuple[PrototypicalBottleneck, PrototypicalBottleneck]:
         """Of histology and of pathways."""
         return self.patch_bottleneck, self.pathway_bottleneck
-
-    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
-        """Encode expression as one token per pathway."""
-        return self.tokenize(profiles), self.tokenize.n_tokens
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Means of patches and pathways, the shared token, the proxy of either: (n_patients, 5, token_dim).
@@ -247,42 +240,23 @@ class PIBDSurvivalEstimator(AuxiliaryOutputsEstimator):
         },
         censored_weight=0.5,
     )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **AuxiliaryOutputsEstimator._parameter_constraints,
-        "token_dim": count(),
-        "hidden_dim": count(),
-        "n_heads": count(),
-        "n_draws": count(),
-        "patch_share": [Interval(Real, 0, 1, closed="right")],
-        "pathway_share": [Interval(Real, 0, 1, closed="right")],
-        "dropout": share(),
-        "proxy_weight": not_negative(),
-        "divergence_weight": not_negative(),
-        "information_weight": not_negative(),
-        "auxiliary_weight": not_negative(),
-    }
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    token_dim: int = 256
-    hidden_dim: int = 512
-    n_heads: int = 4
-    n_draws: int = 50
-    patch_share: float = 0.5
-    pathway_share: float = 0.8
-    dropout: float = 0.25
-    proxy_weight: float = 1.0
-    divergence_weight: float = 0.01
-    information_weight: float = 0.1
-    auxiliary_weight: float = 0.1
+    pathways: Pathways = None
+    token_dim: int = count(256)
+    hidden_dim: int = count(512)
+    n_heads: int = count(4)
+    n_draws: int = count(50)
+    patch_share: float = part(0.5)
+    pathway_share: float = part(0.8)
+    dropout: float = share(0.25)
+    proxy_weight: float = not_negative(1.0)
+    divergence_weight: float = not_negative(0.01)
+    information_weight: float = not_negative(0.1)
+    auxiliary_weight: float = not_negative(0.1)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> PIBDNetwork:
-        of_tokens = self._options("token_dim", "hidden_dim", "n_heads", "n_draws", "dropout", "n_time_bins")
-        of_losses = self._options(
-            "patch_share", "pathway_share", "proxy_weight", "divergence_weight", "information_weight"
-        )
-        return PIBDNetwork(
-            schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **of_tokens, **of_losses
-        )
+        options = self._options(PIBDNetwork)
+        return PIBDNetwork(schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **options)
 
     def _prepare(self, net: SurvivalNet, training: PatientDataset, continues: bool) -> None:
         """Make the classes from the training patients; tied event times leave some of them empty."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Recipe"]
+__all__ = ["GENE_SETTINGS", "PROTOTYPE_SETTINGS", "SLIDE_SETTINGS", "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,28 @@ class Recipe:
     optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
     constant_rate: bool = True
     censored_weight: float = 1.0
+
+
+#: Settings that the authors of many methods share, of methods that look at genes only.
+GENE_SETTINGS: Mapping[str, Any] = {
+    "loss": "discrete",
+    "max_epochs": 20,
+    "batch_size": 32,
+    "lr": 0.0002,
+    "weight_decay": 1e-05,
+    "clip_norm": None,
+    "early_stopping": False,
+}
+#: The same of methods that look at bags, all of every one.
+SLIDE_SETTINGS: Mapping[str, Any] = {**GENE_SETTINGS, "bag_size": None}
+#: Settings of methods that sum up a bag by a few prototypes.
+PROTOTYPE_SETTINGS: Mapping[str, Any] = {
+    "loss": "cox",
+    "max_epochs": 50,
+    "batch_size": 64,
+    "bag_size": None,
+    "lr": 0.0001,
+    "weight_decay": 1e-05,
+    "clip_norm": None,
+    "early_stopping": False,
+}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import Pathways, PeerEstimator
+from sksurv_tta.estimators.ranges import count, share
+from sksurv_tta.estimators.recipes import GENE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.self_normalising import SelfNormalisingBlock
 
@@ -71,28 +69,12 @@ class SNNSurvivalEstimator(PeerEstimator):
 
     _short_name = "snn"
     _required = ("genes",)
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 32,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        },
-        censored_weight=0.5,
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "hidden_dim": count(),
-        "dropout": share(),
-    }
+    _original = Recipe(GENE_SETTINGS, censored_weight=0.5)
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    hidden_dim: int = 256
-    dropout: float = 0.25
+    pathways: Pathways = None
+    hidden_dim: int = count(256)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> SNNNetwork:
-        options = self._options("hidden_dim", "dropout")
+        options = self._options(SNNNetwork)
         return SNNNetwork(len(schema.gene_columns), n_outputs=n_outputs, **options)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
-from sksurv_tta.estimators.recipes import Recipe
-from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
+from sksurv_tta.estimators.peer import Pathways, PeerEstimator
+from sksurv_tta.estimators.ranges import count, share
+from sksurv_tta.estimators.recipes import GENE_SETTINGS, Recipe
+from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup
 from sksurv_tta.networks.class_token import ClassTokenEncoder
-from sksurv_tta.networks.pathway_tokens import PathwayTokenizer
+from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 
 __all__ = ["SNNTransNetwork", "SNNTransSurvivalEstimator"]
 
 
-class SNNTransNetwork(SurvivalNetwork):
+class SNNTransNetwork(PathwayTokenNetwork):
     """Pathway tokens, gathered by a class token in two layers of exact attention; a linear head.
 
     Parameters
@@ -55,10 +54,6 @@ class SNNTransNetwork(SurvivalNetwork):
         )
         self.head = nn.Linear(token_dim, n_outputs)
 
-    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
-        """Encode expression as one token per pathway."""
-        return self.tokenize(profiles), self.tokenize.n_tokens
-
     def embed(self, group: PatientGroup) -> Embedding:
         """Class token of each patient: (n_patients, token_dim)."""
         return Embedding(self.gather(group.profile_tokens())[0])
@@ -91,30 +86,13 @@ class SNNTransSurvivalEstimator(PeerEstimator):
 
     _short_name = "snntrans"
     _required = ("genes",)
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 32,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        },
-        censored_weight=0.5,
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "n_heads": count(),
-        "dropout": share(),
-    }
+    _original = Recipe(GENE_SETTINGS, censored_weight=0.5)
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    token_dim: int = 256
-    n_heads: int = 8
-    dropout: float = 0.25
+    pathways: Pathways = None
+    token_dim: int = count(256)
+    n_heads: int = count(8)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> SNNTransNetwork:
-        options = self._options("token_dim", "n_heads", "dropout")
+        options = self._options(SNNTransNetwork)
         return SNNTransNetwork(schema.pathways, n_outputs=n_outputs, **options)

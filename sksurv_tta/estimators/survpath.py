@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count, share
+from sksurv_tta.estimators.peer import Pathways, PeerEstimator
+from sksurv_tta.estimators.ranges import count, share
 from sksurv_tta.estimators.recipes import Recipe
-from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
-from sksurv_tta.networks.pathway_tokens import PathwayTokenizer
+from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup
+from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 from sksurv_tta.networks.pooling import relu_layer
 from sksurv_tta.networks.routes import RoutedAttention, feed_forward
 
 __all__ = ["SurvPathNetwork", "SurvPathSurvivalEstimator"]
 
 
-class SurvPathNetwork(SurvivalNetwork):
+class SurvPathNetwork(PathwayTokenNetwork):
     """One attention between pathways and patches, a feed-forward block, two means, a head.
 
     Parameters
@@ -54,10 +53,6 @@ class SurvPathNetwork(SurvivalNetwork):
         self.attention = RoutedAttention(token_dim, head_dim=head_dim, route="partial")
         self.refine = nn.Sequential(feed_forward(head_dim, 0.1), nn.LayerNorm(head_dim))
         self.head = nn.Sequential(relu_layer(2 * head_dim, hidden_dim), nn.Linear(hidden_dim, n_outputs))
-
-    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
-        """Encode expression as one token per pathway."""
-        return self.tokenize(profiles), self.tokenize.n_tokens
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Mean refined token of pathways and of patches: (n_patients, 2 * head_dim)."""
@@ -114,20 +109,13 @@ class SurvPathSurvivalEstimator(PeerEstimator):
         optimizer=torch.optim.RAdam,
         censored_weight=0.5,
     )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "head_dim": count(),
-        "hidden_dim": count(),
-        "dropout": share(),
-    }
 
-    pathways: str | PathLike[str] | Mapping[str, Sequence[str]] | None = None
-    token_dim: int = 256
-    head_dim: int = 128
-    hidden_dim: int = 64
-    dropout: float = 0.25
+    pathways: Pathways = None
+    token_dim: int = count(256)
+    head_dim: int = count(128)
+    hidden_dim: int = count(64)
+    dropout: float = share(0.25)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> SurvPathNetwork:
-        options = self._options("token_dim", "head_dim", "hidden_dim", "dropout")
+        options = self._options(SurvPathNetwork)
         return SurvPathNetwork(schema.bag_widths[0], schema.pathways, n_outputs=n_outputs, **options)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
-from sksurv_tta.estimators.peer import PeerEstimator, count
-from sksurv_tta.estimators.recipes import Recipe
+from sksurv_tta.estimators.peer import PeerEstimator
+from sksurv_tta.estimators.ranges import count
+from sksurv_tta.estimators.recipes import SLIDE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, SurvivalNetwork
 from sksurv_tta.networks.class_token import ClassTokenEncoder
 from sksurv_tta.networks.pooling import relu_layer
@@ -86,30 +86,12 @@ class TransMILSurvivalEstimator(PeerEstimator):
 
     _short_name = "transmil"
     _required = ("bags",)
-    _original = Recipe(
-        {
-            "loss": "discrete",
-            "max_epochs": 20,
-            "batch_size": 1,
-            "bag_size": None,
-            "lr": 0.0002,
-            "weight_decay": 1e-05,
-            "clip_norm": None,
-            "early_stopping": False,
-        },
-        optimizer=torch.optim.RAdam,
-    )
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PeerEstimator._parameter_constraints,
-        "token_dim": count(),
-        "n_heads": count(),
-        "n_landmarks": count(),
-    }
+    _original = Recipe({**SLIDE_SETTINGS, "batch_size": 1}, optimizer=torch.optim.RAdam)
 
-    token_dim: int = 512
-    n_heads: int = 8
-    n_landmarks: int = 256
+    token_dim: int = count(512)
+    n_heads: int = count(8)
+    n_landmarks: int = count(256)
 
     def _build_network(self, schema: InputSchema, n_outputs: int) -> TransMILNetwork:
-        options = self._options("token_dim", "n_heads", "n_landmarks")
+        options = self._options(TransMILNetwork)
         return TransMILNetwork(schema.bag_widths[0], n_outputs=n_outputs, **options)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sksurv_tta.networks.interface import SurvivalNetwork
 from sksurv_tta.networks.self_normalising import AlphaDropout
 
-__all__ = ["PathwayTokenizer"]
+__all__ = ["PathwayTokenNetwork", "PathwayTokenizer"]
 
 MAX_PLACES = 20_000_000  # pathways times genes of the largest: what the padded weights have rows for
 
@@ -90,6 +91,16 @@ class PathwayTokenizer(nn.Module):
         tokens = torch.baddbmm(self.bias.unsqueeze(1), hidden, self.weight)
         tokens = self.dropout(functional.elu(tokens))  # (n_pathways, n_patients, token_dim)
         return tokens.transpose(0, 1).reshape(-1, tokens.shape[2])
+
+
+class PathwayTokenNetwork(SurvivalNetwork):
+    """Base of networks that see expression as one token per pathway; a subclass makes ``tokenize``."""
+
+    tokenize: PathwayTokenizer
+
+    def encode_profiles(self, profiles: Tensor) -> tuple[Tensor, int]:
+        """Encode expression as one token per pathway."""
+        return self.tokenize(profiles), self.tokenize.n_tokens
 
 
 def _uniform(bound: Tensor, *shape: int) -> nn.Parameter:

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from sksurv_tta.networks.randomness import Dropout
 
-__all__ = ["MultiheadAttention", "TransformerLayer"]
+__all__ = ["MultiheadAttention", "TransformerLayer", "transformer_layers"]
 
 
 class MultiheadAttention(nn.Module):
@@ -90,3 +90,15 @@ class TransformerLayer(nn.Module):
         """Refine (n_sets, n_tokens, dim)."""
         tokens = self.attention_norm(tokens + self.dropout(self.attention(tokens, tokens)))
         return self.feedforward_norm(tokens + self.dropout(self.feedforward(tokens)))
+
+
+def transformer_layers(
+    n_layers: int, dim: int, *, n_heads: int, hidden_dim: int, dropout: float
+) -> nn.Sequential:
+    """Transformer layers one after another; parameters as of :class:`TransformerLayer`."""
+    return nn.Sequential(
+        *(
+            TransformerLayer(dim, n_heads=n_heads, hidden_dim=hidden_dim, dropout=dropout)
+            for _ in range(n_layers)
+        )
+    )

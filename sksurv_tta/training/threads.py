@@ -8,10 +8,9 @@ a second thread costs more than they take, run faster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-import torch
+from sksurv_tta._threads import one_thread_if
 
 __all__ = ["SMALL_WORK_TOKENS", "threads_for"]
 
@@ -19,8 +18,7 @@ __all__ = ["SMALL_WORK_TOKENS", "threads_for"]
 SMALL_WORK_TOKENS = 16384
 
 
-@contextmanager
-def threads_for(n_tokens: int) -> Iterator[None]:
+def threads_for(n_tokens: int) -> AbstractContextManager[None]:
     """Use one thread inside the block if it handles few tokens at a time.
 
     Parameters
@@ -28,12 +26,4 @@ def threads_for(n_tokens: int) -> Iterator[None]:
     n_tokens : int
         Tokens that are in work at a time.
     """
-    before = torch.get_num_threads()
-    if n_tokens > SMALL_WORK_TOKENS or before == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return one_thread_if(n_tokens <= SMALL_WORK_TOKENS)

@@ -6,10 +6,11 @@ thread for each costs more than it saves, and ten times more where another proce
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import torch
+
+from sksurv_tta._threads import one_thread_if
 
 __all__ = ["LEAST_SHARED", "threads_for"]
 
@@ -17,20 +18,12 @@ __all__ = ["LEAST_SHARED", "threads_for"]
 LEAST_SHARED = 2**20
 
 
-@contextmanager
-def threads_for(cost: torch.Tensor) -> Iterator[None]:
+def threads_for(cost: torch.Tensor) -> AbstractContextManager[None]:
     """Solve on one thread inside the block, unless a bag is huge.
 
     Parameters
     ----------
     cost : Tensor of shape (..., N, K)
     """
-    before = torch.get_num_threads()
-    if cost.is_cuda or before == 1 or cost.dim() < 2 or cost.shape[-2] * cost.shape[-1] >= LEAST_SHARED:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    is_problem = not cost.is_cuda and cost.dim() >= 2
+    return one_thread_if(is_problem and cost.shape[-2] * cost.shape[-1] < LEAST_SHARED)

@@ -66,7 +66,7 @@ class CurriculumTransport:
 
 
 @dataclass(frozen=True)
-class UnbalancedTransport:
+class UnbalancedTransport(CurriculumTransport):
     """Unbalanced transport of everything: the curriculum switched off.
 
     Eq. (7): min <Q, C> - epsilon H(Q) + gamma KL(column masses || 1 / K), rows equal to 1 / N_real.
@@ -78,20 +78,13 @@ class UnbalancedTransport:
         As in :func:`~sksurv_tta.transport.curriculum_transport`.
     """
 
-    kl_weight: float = 0.1
-    epsilon: float = 0.1
-    tol: float = 1e-6
-
     uses_mass: ClassVar[bool] = False
-    transports: ClassVar[bool] = True
 
     def __call__(
         self, cost: torch.Tensor, mass: float | torch.Tensor = 1.0, mask: torch.Tensor | None = None
     ) -> TransportPlan:
         """Plan of total mass 1; `mass` is not used."""
-        return curriculum_transport(
-            cost, 1.0, kl_weight=self.kl_weight, epsilon=self.epsilon, mask=mask, tol=self.tol
-        )
+        return super().__call__(cost, 1.0, mask)
 
 
 @dataclass(frozen=True)

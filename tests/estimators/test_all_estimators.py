@@ -320,6 +320,14 @@ def test_its_parameters_are_constrained(estimator):
 
 
 @each(PEERS)
+def test_what_its_network_takes_by_name_is_a_parameter_or_made_of_some(estimator, fitted):
+    parameters = inspect.signature(type(fitted(estimator).net_.module_)).parameters.values()
+    taken = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    made = {"n_outputs", "n_classes", "coattention"}
+    assert taken - made <= set(estimator._get_param_names())
+
+
+@each(PEERS)
 def test_every_parameter_of_its_own_is_documented(estimator):
     for name in set(estimator._get_param_names()) - set(TRAINING_PARAMETERS) - {"recipe"}:
         default = inspect.signature(estimator).parameters[name].default

@@ -37,6 +37,7 @@ def test_histology_tokens_are_patches_summed_by_the_plan_of_shifted_features():
 
 def test_parameters_of_the_transport_reach_it():
     estimator = MOTCatSurvivalEstimator(epsilon=0.05, kl_weight=0.7, reference="product")
-    assert estimator._options("epsilon", "kl_weight") == {"epsilon": 0.05, "kl_weight": 0.7}
+    given = {"epsilon": 0.05, "kl_weight": 0.7, "reference": "product"}
+    assert estimator._options(TransportAttention) == given
     with pytest.raises(ValueError, match="'reference' parameter"):
         MOTCatSurvivalEstimator(reference="none")._validate_params()

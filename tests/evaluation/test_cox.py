@@ -3,6 +3,7 @@ import pytest
 from scipy.optimize import minimize
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 
+from sksurv_tta.estimators.cox_likelihood import CoxLikelihood
 from sksurv_tta.evaluation.cox import fit_cox, partial_log_likelihood
 
 
@@ -55,6 +56,19 @@ def test_the_likelihood_is_breslows_also_with_ties():
 def test_huge_log_risks_do_not_overflow(draw_outcome):
     y, risk = draw_outcome(40, 0)
     assert np.isfinite(partial_log_likelihood(risk * 1e4, y["event"], y["time"]))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 3.0])
+def test_it_is_the_likelihood_of_the_networks_in_another_form(alpha):
+    random = np.random.default_rng(1)
+    X, time = random.normal(size=(60, 3)), random.integers(1, 20, 60).astype(float)
+    event = random.random(60) < 0.6
+    fit, likelihood = fit_cox(X, event, time=time, alpha=alpha), CoxLikelihood(time, event)
+    log_risk = X @ fit.coefficients
+    assert fit.log_likelihood == pytest.approx(likelihood.value(log_risk), rel=1e-12)
+    np.testing.assert_allclose(X.T @ likelihood.gradient(log_risk), alpha * fit.coefficients, atol=1e-4)
+    information = likelihood.information(log_risk, X) + alpha * np.eye(3)
+    np.testing.assert_allclose(np.linalg.inv(fit.covariance), information, rtol=1e-4, atol=1e-4)
 
 
 def test_separated_groups_do_not_pass_as_a_fit():
