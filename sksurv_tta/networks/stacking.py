@@ -40,7 +40,8 @@ def stack_members(members: Sequence[SurvivalNetwork]) -> TTANetwork | None:
         return None
     networks = [cast(TTANetwork, member) for member in members]
     first = networks[0]
-    width = max(first.together.prototypes.shape[-1], first.apart.to_anchor_space[0].in_features)  # type: ignore[type-var, arg-type]
+    shapes = [parameter.shape for parameter in first.apart.to_anchor_space.parameters()]  # (dim, token_dim)
+    width = max(max(shape) for shape in shapes)
     if width * len(members) > WIDEST_STACK or any(bool(other.mass != first.mass) for other in networks):
         return None
     stacked = copy.deepcopy(first)
@@ -56,7 +57,7 @@ def stack_members(members: Sequence[SurvivalNetwork]) -> TTANetwork | None:
 
 def _leading_weights(network: TTANetwork) -> dict[str, Tensor]:
     """Weights by name, with those of the leading head of each modality in the place of the first."""
-    weights = dict(network.named_parameters())
+    weights: dict[str, Tensor] = dict(network.named_parameters())
     for modality, head in enumerate(network.together.selected_heads.tolist()):
         for kind in ("weight", "bias"):
             place = f"together.heads.{modality}"
