@@ -69,7 +69,7 @@ class AnchorRefiner(nn.Module):
         if not self.refiner or self.anchors is None:
             return tokens
         n_patients, n_modalities, n_prototypes, dim = tokens.shape
-        anchors = self.anchors.unsqueeze(1).expand(n_patients, n_modalities, 1, dim)
+        anchors = self.anchors.unsqueeze(-2).expand(n_patients, n_modalities, 1, dim)
         # (n_patients * n_modalities, K + 1, dim): one set of tokens for each patient and modality
         sets = torch.cat([tokens, anchors], dim=2).flatten(0, 1)
         for layer in self.refiner:

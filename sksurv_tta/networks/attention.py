@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sksurv_tta.networks.linear import Linear
+from sksurv_tta.networks.memberwise import LayerNorm
 from sksurv_tta.networks.randomness import Dropout
 
 __all__ = ["SelfAttentionLayer"]
@@ -29,10 +30,10 @@ class SelfAttentionLayer(nn.Module):
         while dim % max_heads:
             max_heads //= 2
         self.n_heads = max_heads
-        self.attention_norm = nn.LayerNorm(dim)
+        self.attention_norm = LayerNorm(dim)
         self.to_queries_keys_values = Linear(dim, 3 * dim)
         self.from_heads = Linear(dim, dim)
-        self.feedforward_norm = nn.LayerNorm(dim)
+        self.feedforward_norm = LayerNorm(dim)
         self.feedforward = nn.Sequential(Linear(dim, dim), nn.GELU(), Linear(dim, dim))
         self.dropout = Dropout(dropout)
 

@@ -20,6 +20,7 @@ from sksurv_tta.networks.interface import (
     SurvivalNetwork,
 )
 from sksurv_tta.networks.preparation import InputPreparation
+from sksurv_tta.networks.stacking import stack_members
 
 __all__ = ["EnsembleNetwork"]
 
@@ -77,6 +78,16 @@ class EnsembleNetwork(SurvivalNetwork):
         if self.training or self.speaker is None:
             return list(self.members)
         return [self.members[self.speaker]]
+
+    def for_prediction(self) -> SurvivalNetwork:
+        """All members stacked to one, where they can be."""
+        stacked = stack_members(self._working)
+        if stacked is None:
+            return self
+        n_modalities = len(stacked.apart.to_anchor_space)
+        return EnsembleNetwork(
+            [stacked], self.preparation, n_modalities=n_modalities, with_views=False
+        ).eval()
 
     def independent_parameters(self) -> list[list[nn.Parameter]]:
         """Parameters of each member: their gradients are clipped apart."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sksurv_tta.networks.attention import SelfAttentionLayer
+from sksurv_tta.networks.linear import Linear
 from sksurv_tta.networks.randomness import Dropout
 
 __all__ = ["CoAttentionFusion"]
@@ -29,9 +30,9 @@ class CoAttentionFusion(nn.Module):
     def __init__(self, n_modalities: int, dim: int, *, n_layers: int, n_outputs: int, dropout: float):
         super().__init__()
         self.coattention = nn.ModuleList(SelfAttentionLayer(dim, dropout) for _ in range(n_layers))
-        self.fuse = nn.Sequential(nn.Linear(n_modalities * dim, dim), nn.GELU(), Dropout(dropout))
+        self.fuse = nn.Sequential(Linear(n_modalities * dim, dim), nn.GELU(), Dropout(dropout))
         # A constant added to a log risk changes nothing; a hazard needs its level.
-        self.head = nn.Linear(dim, n_outputs, bias=n_outputs > 1)
+        self.head = Linear(dim, n_outputs, bias=n_outputs > 1)
 
     def forward(self, refined: Tensor, present: Tensor) -> Tensor:
         """Predict ``(n_patients, n_outputs)`` from ``(n_patients, n_modalities, K, dim)``.

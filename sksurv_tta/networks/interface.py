@@ -182,6 +182,13 @@ class SurvivalNetwork(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} must define forward().")
 
+    def for_prediction(self) -> SurvivalNetwork:
+        """Network to ask for single patients, in evaluation mode: itself, or one that says the same faster.
+
+        It holds the weights of this moment.
+        """
+        return self
+
     def independent_parameters(self) -> list[list[nn.Parameter]]:
         """Groups of parameters that no loss couples: one for each member of an ensemble."""
         return [list(self.parameters())]

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from sksurv_tta.networks.memberwise import memberwise_product
+
 __all__ = ["Linear", "linear"]
 
 #: Multiplications from which on the detour is worth its own overhead.
@@ -42,8 +44,11 @@ def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     ----------
     values : Tensor of shape (..., in_features)
     weight : Tensor of shape (out_features, in_features)
+        Or with a dimension more: see :func:`~sksurv_tta.networks.memberwise.memberwise_product`.
     bias : Tensor of shape (out_features,), optional
     """
+    if weight.dim() == 3:
+        return memberwise_product(values, weight, bias)
     small = values.numel() * weight.shape[0] < LEAST_WORK or min(weight.shape) < LEAST_WIDTH
     if small or not _suits_one_dnn(values, weight):
         return functional.linear(values, weight, bias)

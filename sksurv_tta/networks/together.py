@@ -13,7 +13,7 @@ from sksurv_tta.losses import agreement_loss, soft_cross_entropy
 from sksurv_tta.networks.diary import PlanDiary
 from sksurv_tta.networks.interface import Ragged
 from sksurv_tta.networks.linear import Linear, linear
-from sksurv_tta.networks.padding import pad, unpad
+from sksurv_tta.networks.padding import count_tokens, pad, unpad
 from sksurv_tta.networks.randomness import current_generator
 from sksurv_tta.transport import TransportPlan, assignment_cost, split_tokens, stack_tokens
 
@@ -118,7 +118,7 @@ class PrototypeAssignment(nn.Module):
         weights = self.mix(logits, transported)
         losses: dict[str, Tensor] = {}
         statistics: dict[str, Tensor] = {}
-        if transported is not None:
+        if transported is not None and self.training:
             losses["instance"] = instance_loss(logits, transported)
         if self.with_agreement and view_weights is not None:
             losses["agreement"], statistics = self._agreement(tokens, mass, view_weights)
@@ -139,7 +139,7 @@ class PrototypeAssignment(nn.Module):
         Single precision even where the projection ran in a lower one: a logit rounded to
         bfloat16 moves the transport plan by up to a percent.
         """
-        bank = self.prototypes[min(modality, len(self.prototypes) - 1)]
+        bank = self.prototypes[..., min(modality, self.prototypes.shape[-3] - 1), :, :]
         with torch.autocast(projected.device.type, enabled=False):
             lengths = torch.linalg.vector_norm(projected.float(), dim=-1, keepdim=True).clamp_min(1e-12)
             # Divided after the product: K numbers of each token instead of its whole width.
@@ -175,8 +175,7 @@ class PrototypeAssignment(nn.Module):
         plan = self._plan(*stack_tokens(costs, masks), mass)
         if self.training:
             self.diary.note_usage(plan)
-        n_tokens = torch.stack([mask.sum(dim=1) for mask in masks]).sum(dim=0)
-        parts = split_tokens(plan * n_tokens[:, None, None], [cost.shape[1] for cost in costs])
+        parts = split_tokens(plan * count_tokens(costs, masks), [cost.shape[1] for cost in costs])
         return [
             rows.with_values(unpad(part, own)) for rows, part, own in zip(logits, parts, masks, strict=True)
         ]
@@ -225,6 +224,7 @@ class PrototypeAssignment(nn.Module):
         flat = [view for number in range(2) for view in (pair[number] for pair in views)]
         rows, mask = pad(Ragged(torch.cat(flat).unsqueeze(1), tuple(len(view) for view in flat)))
         # Masked places repeat token 0; the mask keeps them out of plan and mean.
+        mask = torch.ones_like(rows[:, :, 0], dtype=torch.bool) if mask is None else mask
         view_logits = logits[rows.squeeze(2)].transpose(1, 2)  # (2 * n_bags, n_heads, longest, K)
         n_views, n_heads, longest, _ = view_logits.shape
         per_head_mask = mask.unsqueeze(1).expand(-1, n_heads, -1)

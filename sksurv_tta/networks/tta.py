@@ -18,7 +18,7 @@ from sksurv_tta.networks.interface import (
     RowReader,
     SurvivalNetwork,
 )
-from sksurv_tta.networks.together import PrototypeAssignment
+from sksurv_tta.networks.together import PrototypeAssignment, aggregate
 from sksurv_tta.transport import curriculum_mass, make_assignment
 
 __all__ = ["TTANetwork"]
@@ -48,6 +48,9 @@ class TTANetwork(SurvivalNetwork):
     mass: Tensor
     steps_done: Tensor
     ramp_steps: Tensor
+
+    #: Members of an ensemble that this network is; see :mod:`sksurv_tta.networks.stacking`.
+    n_stacked = 1
 
     def __init__(
         self,
@@ -135,13 +138,16 @@ class TTANetwork(SurvivalNetwork):
         return self.pathway_encoder(profiles), self.pathway_encoder.n_tokens
 
     def embed(self, group: PatientGroup) -> Embedding:
-        """Take the patients of a group to prototype tokens (n_patients, n_modalities, K, token_dim)."""
+        """Take the patients of a group to prototype tokens (n_patients, n_modalities, K, token_dim).
+
+        Stacked members take one patient, and each of them has the place of a patient.
+        """
         tokens = [
-            rows.with_values(encode(rows.values))
+            self._for_each(rows.with_values(encode(rows.values)))
             for encode, rows in zip(self.instance_encoders, group.bags, strict=True)
         ]
         if group.profiles is not None:
-            tokens.append(group.profiles)
+            tokens.append(self._for_each(group.profiles))
         result = self.together(tokens, self.mass.item(), view_weights=group.view_weights)
         return Embedding(result.prototype_tokens, result.losses, result.statistics)
 
@@ -153,37 +159,67 @@ class TTANetwork(SurvivalNetwork):
         The transport needs the logits of all tokens, but only K numbers of each: a first pass
         collects them, a second one encodes the blocks again and adds them up.
         """
-        together = self.together
+        together, n_bags = self.together, len(readers)
         leading = together.selected_heads.tolist()
-        logits = []
-        for modality, (read, n_rows) in enumerate(readers):
-            blocks = [
-                together.logits(modality, leading[modality], self.instance_encoders[modality](read(*block)))
-                for block in row_blocks(n_rows, block_size)
+        logits = [
+            [
+                together.logits(modality, leading[modality], tokens.values).unflatten(0, (self.n_stacked, -1))
+                for _, tokens in self._encoded_blocks(modality, read, n_rows, block_size)
             ]
-            logits.append(Ragged(torch.cat(blocks), (n_rows,)))
-        if profiles is not None:
-            logits.append(profiles.with_values(together.logits(len(readers), leading[-1], profiles.values)))
-        weights = together.mix(logits, together.transported_weights(logits, self.mass.item()))
+            for modality, (read, n_rows) in enumerate(readers)
+        ]
+        own = None if profiles is None else self._for_each(profiles)
+        if own is not None:
+            of_profile = together.logits(n_bags, leading[-1], own.values)
+            logits.append([of_profile.unflatten(0, (self.n_stacked, -1))])
+        # One stacked member after another: of a long bag, the plans of all at once would be large.
+        shares = [
+            self._shares([torch.cat([block[number] for block in blocks]) for blocks in logits])
+            for number in range(self.n_stacked)
+        ]
         sums = []
         for modality, (read, n_rows) in enumerate(readers):
-            own = weights[modality].values
-            parts = [
-                own[slice(*block)].T @ self.instance_encoders[modality](read(*block)).float()
-                for block in row_blocks(n_rows, block_size)
-            ]
-            sums.append(torch.stack(parts).sum(dim=0))
-        if profiles is not None:
-            sums.append(weights[-1].values.T @ profiles.values.float())
-        return torch.stack(sums).unsqueeze(0)
+            total = torch.zeros((), device=self.device)
+            for block, tokens in self._encoded_blocks(modality, read, n_rows, block_size):
+                rows = torch.cat([each[modality].values[slice(*block)] for each in shares])
+                total = total + aggregate([tokens.with_values(rows)], [tokens])
+            sums.append(total)
+        if own is not None:
+            rows = torch.cat([each[-1].values for each in shares])
+            sums.append(aggregate([own.with_values(rows)], [own]))
+        return torch.cat(sums, dim=1)
+
+    def _shares(self, logits: Sequence[Tensor]) -> list[Ragged]:
+        """Weights of one patient's tokens in each prototype, from (n_tokens, K) of each modality."""
+        rows = [Ragged(values, (len(values),)) for values in logits]
+        return self.together.mix(rows, self.together.transported_weights(rows, self.mass.item()))
+
+    def _encoded_blocks(
+        self, modality: int, read: RowReader, n_rows: int, block_size: int
+    ) -> Iterator[tuple[tuple[int, int], Ragged]]:
+        """Range of rows, and the tokens of each stacked member, of one block after another."""
+        encode = self.instance_encoders[modality]
+        for start, stop in row_blocks(n_rows, block_size):
+            yield (start, stop), self._for_each(Ragged(encode(read(start, stop)), (stop - start,)))
+
+    def _for_each(self, rows: Ragged) -> Ragged:
+        """Wide tokens of one patient as those of each stacked member, one after another."""
+        if self.n_stacked == 1:
+            return rows
+        apart = rows.values.unflatten(1, (self.n_stacked, -1)).transpose(0, 1)
+        return Ragged(apart.flatten(0, 1), rows.lengths * self.n_stacked)
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
-        """Refine, contrast and fuse the prototype tokens of a whole batch."""
+        """Refine, contrast and fuse the prototype tokens of a whole batch; or the mean of stacked members."""
         # Single precision whatever the encoders ran in: a risk rounded to bfloat16 ties patients, and
         # the temperature of the contrast makes ten times its rounding error.
         with torch.autocast(tokens.device.type, enabled=False):
             refined = self.apart(tokens)
-            losses = {"contrast": self.apart.contrast(refined, present)} if self.with_contrast else {}
+            wanted = self.with_contrast and self.training
+            losses = {"contrast": self.apart.contrast(refined, present)} if wanted else {}
+            if self.n_stacked > 1:
+                of_each = self.fuse(refined, present.expand(self.n_stacked, -1))
+                return NetworkOutput(of_each.mean(dim=0, keepdim=True))
             return NetworkOutput(self.fuse(refined, present), losses)
 
     def begin_training(self, steps_per_epoch: int) -> None:

@@ -5,7 +5,7 @@ Everything is drawn from (seed, epoch, patient): see :mod:`sksurv_tta.training.r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sksurv_tta.networks import PatientGroup, Ragged
 from sksurv_tta.training.criteria import Outcome
+from sksurv_tta.training.instances import HostInstances, InstanceSource, Request
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.randomness import Purpose, derive_seed, generator_for
 
@@ -96,6 +97,8 @@ class Batch:
         Instances taken from a longer bag.
     n_profile_tokens : int
         Tokens that a profile becomes, to size the groups.
+    instances : InstanceSource, optional
+        Where instances come from; by default they are read when they are asked for.
     """
 
     def __init__(
@@ -108,8 +111,9 @@ class Batch:
         step: int,
         bag_size: int | None,
         n_profile_tokens: int,
+        instances: InstanceSource | None = None,
     ):
-        self.data, self.rows = data, rows
+        self.data, self.rows, self.instances = data, rows, instances
         self.seed, self.epoch, self.step = seed, epoch, step
         self.bag_size, self.n_profile_tokens = bag_size, n_profile_tokens
         self.group_tokens = GROUP_TOKENS
@@ -188,7 +192,7 @@ class Batch:
         return derive_seed(self.seed, purpose, self.epoch, *keys)
 
     def load(self, group: np.ndarray, profile_tokens: Tensor | None, device: torch.device) -> PatientGroup:
-        """Read the instances of a group.
+        """Take the instances of a group.
 
         Parameters
         ----------
@@ -200,7 +204,7 @@ class Batch:
         """
         patients = self.rows[group]
         bags = tuple(
-            self._read(column, modality, patients, device) for modality, column in enumerate(self.data.bags)
+            self._read(self._request(modality, patients), device) for modality in range(len(self.data.bags))
         )
         profiles = None
         if profile_tokens is not None:
@@ -214,16 +218,22 @@ class Batch:
             outcome = self.outcome.time[own].to(device), self.outcome.event[own].to(device)
         return PatientGroup(bags, profiles, self.view_weights[own].to(device), outcome)
 
-    def _read(self, column: Sequence, modality: int, patients: np.ndarray, device: torch.device) -> Ragged:
-        parts = []
-        for patient in patients.tolist():
-            bag = column[patient]
-            if bag is None:
-                parts.append(np.empty((0, self.data.n_features[modality]), dtype=np.float32))
-                continue
-            parts.append(bag.read(self._sampled_rows(bag.n_instances, patient, modality)))
-        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return Ragged(torch.from_numpy(values).to(device), tuple(len(part) for part in parts))
+    def prepare(self, number: int) -> None:
+        """Let the source of instances know that group ``number``, if there is one, comes next."""
+        if self.instances is None or number >= len(self.groups):
+            return
+        for modality in range(len(self.data.bags)):
+            self.instances.prepare(self._request(modality, self.rows[self.groups[number]]))
+
+    def _request(self, modality: int, patients: np.ndarray) -> Request:
+        def rows(patient: int) -> np.ndarray | None:
+            return self._sampled_rows(int(self.data.n_instances[patient, modality]), patient, modality)
+
+        return Request(modality, tuple(patients.tolist()), self.epoch, rows)
+
+    def _read(self, request: Request, device: torch.device) -> Ragged:
+        source = HostInstances(self.data, device) if self.instances is None else self.instances
+        return source.read(request)
 
     def _sampled_rows(self, n_rows: int, patient: int, modality: int) -> np.ndarray | None:
         if self.bag_size is None or n_rows <= self.bag_size:
@@ -240,8 +250,9 @@ def epoch_batches(
     epoch: int,
     bag_size: int | None,
     n_profile_tokens: int,
+    instances: InstanceSource | None = None,
 ) -> Iterator[Batch]:
-    """Yield the batches of one epoch."""
+    """Yield the batches of one epoch; parameters as for :class:`Batch`."""
     if data.outcome is None:
         raise ValueError("These patients have no outcome to train on.")
     generator = generator_for(seed, Purpose.BATCHES, epoch)
@@ -255,4 +266,5 @@ def epoch_batches(
             step=step,
             bag_size=bag_size,
             n_profile_tokens=n_profile_tokens,
+            instances=instances,
         )

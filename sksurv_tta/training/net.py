@@ -20,6 +20,7 @@ from sksurv_tta.training.early_stopping import EarlyStop
 from sksurv_tta.training.memory import step_within_memory
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.predict import predict_patients
+from sksurv_tta.training.resident import lending_instances
 from sksurv_tta.training.rollback import back_to_epoch_if_diverged
 from sksurv_tta.training.step import StepResult
 
@@ -52,6 +53,9 @@ class SurvivalNet(NeuralNet):
         than ``MAX_HELD_VALUES`` numbers in its bags is always embedded so.
     n_profile_tokens : int
         Tokens that a profile becomes.
+    resident_share : float
+        Part of an accelerator's free memory that instances may take. If all of them fit, they are kept
+        there during the training; otherwise they are read one group ahead.
     **kwargs
         As for :class:`skorch.NeuralNet`.
     """
@@ -68,6 +72,7 @@ class SurvivalNet(NeuralNet):
         precision: str = "float32",
         low_memory: bool = False,
         n_profile_tokens: int = 0,
+        resident_share: float = 0.5,
         **kwargs: Any,
     ):
         self.seed = seed
@@ -77,11 +82,14 @@ class SurvivalNet(NeuralNet):
         self.precision = precision
         self.low_memory = low_memory
         self.n_profile_tokens = n_profile_tokens
+        self.resident_share = resident_share
         super().__init__(module, criterion, train_split=None, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
         # ``module`` is ``module_`` itself, which skorch packs apart: without this there would be two of it.
-        return super().__getstate__() | ({"module": None} if self.initialized_ else {})
+        state = super().__getstate__() | ({"module": None} if self.initialized_ else {})
+        # Of a training that is not at its end: patients are not packed.
+        return {name: value for name, value in state.items() if name != "instances_"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -113,12 +121,13 @@ class SurvivalNet(NeuralNet):
         self.module_.begin_training(self.steps_per_epoch_)
         self.notify("on_train_begin", X=X, y=y)
         n_done = checkpoints.resume(self) if checkpoints is not None else 0
-        while n_done < self.max_epochs and not self._should_stop():
-            with back_to_epoch_if_diverged(self):
-                self.fit_loop(X, y, epochs=1, **fit_params)
-            n_done += 1
-            if checkpoints is not None:
-                checkpoints.save(self)
+        with lending_instances(self, X):
+            while n_done < self.max_epochs and not self._should_stop():
+                with back_to_epoch_if_diverged(self):
+                    self.fit_loop(X, y, epochs=1, **fit_params)
+                n_done += 1
+                if checkpoints is not None:
+                    checkpoints.save(self)
         self.notify("on_train_end", X=X, y=y)
         warn_of_history(self.history[self.first_epoch_ :])
         return self
@@ -261,4 +270,5 @@ class _EpochBatches:
             epoch=len(net.history) - 1,
             bag_size=net.bag_size,
             n_profile_tokens=net.n_profile_tokens,
+            instances=getattr(net, "instances_", None),
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,7 +12,13 @@ from torch import Tensor
 from sksurv_tta.bags import Bag
 from sksurv_tta.training.criteria import Outcome
 
-__all__ = ["PatientDataset"]
+__all__ = ["PatientDataset", "narrowest_type"]
+
+
+def narrowest_type(column: Iterable[Bag | None]) -> torch.dtype:
+    """Return the smallest type that holds all instances as they are stored: float16, or else float32."""
+    half = all(bag is None or bag.stored_dtype == np.float16 for bag in column)
+    return torch.float16 if half else torch.float32
 
 
 class PatientDataset(torch.utils.data.Dataset):
@@ -58,6 +65,11 @@ class PatientDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         """Number of patients."""
         return len(self.has_profile)
+
+    @cached_property
+    def stored_types(self) -> tuple[torch.dtype, ...]:
+        """Of each bag modality, the narrowest type that holds its instances exactly."""
+        return tuple(narrowest_type(column) for column in self.bags)
 
     @property
     def present(self) -> Tensor:

@@ -38,13 +38,14 @@ def predict_patients(network: SurvivalNetwork, data: PatientDataset) -> np.ndarr
     outputs : ndarray of shape (n_patients, n_outputs), float64
         NaN for a patient whose values are so large that the network overflows.
     """
-    network.eval()
+    asked = network.eval().for_prediction()
+    present = data.present.to(network.device)
     outputs: dict[int, np.ndarray] = {}
     for patient in range(len(data)):
         # The caller names all such patients at once: one of them must not hide the others.
         with threads_for(int(data.n_instances[patient].sum())), suppress(NonFiniteCostError):
-            tokens = embed_patient(network, data, patient)
-            prediction = network(tokens, data.present[patient : patient + 1].to(network.device)).prediction
+            tokens = embed_patient(asked, data, patient)
+            prediction = asked(tokens, present[patient : patient + 1]).prediction
             outputs[patient] = prediction.double().cpu().numpy()
     n_outputs = max((row.shape[1] for row in outputs.values()), default=1)
     overflown = np.full((1, n_outputs), np.nan)

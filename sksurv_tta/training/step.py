@@ -19,6 +19,7 @@ from torch import Tensor
 from sksurv_tta.networks import Embedding, SurvivalNetwork, drawing_from
 from sksurv_tta.training.batches import Batch
 from sksurv_tta.training.criteria import Outcome
+from sksurv_tta.training.held import holding_as_stored
 from sksurv_tta.training.randomness import Purpose
 
 __all__ = ["StepResult", "accumulate_gradients"]
@@ -116,7 +117,12 @@ class _Step:
         group = self.batch.groups[number]
         # Seeded by its first patient: computing the group a second time draws the same masks.
         with self._drawing(Purpose.GROUP, int(self.batch.rows[group[0]])):
-            return self.network.embed(self.batch.load(group, self.profile_leaf, self.device))
+            loaded = self.batch.load(group, self.profile_leaf, self.device)
+            self.batch.prepare(number + 1)
+            if self.low_memory:  # this group's gradient comes next: there is nothing to wait for
+                return self.network.embed(loaded)
+            with holding_as_stored(loaded, self.batch.data.stored_types):
+                return self.network.embed(loaded)
 
     def tail(self, tokens: Tensor, order: list[int]) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the batch-wide part on the tokens of all groups, one group after another."""
