@@ -1,4 +1,4 @@
-"""Which modalities of X a method takes, and what it says where one is missing."""
+"""Which columns and modalities of X a method takes, and what it says where one is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sksurv_tta.bags import BagDtype
 from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.training import PatientDataset
 
-__all__ = ["columns_of_modalities", "refuse_missing"]
+__all__ = ["columns_of_modalities", "refuse_missing", "refuse_repeated"]
 
 IN_WORDS = {"bags": "a slide", "genes": "expression"}
 
@@ -46,6 +46,26 @@ def columns_of_modalities(name: str, X: pd.DataFrame, required: Sequence[str]) -
     if "genes" in required and not numeric:
         raise CohortError(f"{name} needs expression, but X has no numeric column.")
     return (bag_columns if "bags" in required else []), (numeric if "genes" in required else [])
+
+
+def refuse_repeated(columns: pd.Index) -> None:
+    """Name the columns that cannot be told apart.
+
+    Parameters
+    ----------
+    columns : Index of shape (n_columns,)
+
+    Raises
+    ------
+    CohortError
+    """
+    repeated = columns[columns.duplicated()].unique()
+    if len(repeated):
+        counts = [f"{name} ({int((columns == name).sum())} times)" for name in repeated]
+        raise CohortError(
+            f"{len(repeated)} names of columns stand more than once in X: {listing(counts)}. "
+            "Keep one of each, or their mean; read_cohort takes the mean of the columns of a gene."
+        )
 
 
 def refuse_missing(patients: PatientDataset, index: Any, required: Sequence[str]) -> None:

@@ -487,6 +487,13 @@ def test_a_parameter_out_of_range_is_refused_by_name(small, cohort, name, value)
         small(**{name: value}).fit(cohort.X, cohort.y)
 
 
+@pytest.mark.parametrize("device", ["cuda:31", "gpu", "meta", "xpu:7"])
+def test_a_device_that_is_not_here_is_refused_before_anything_is_read(small, cohort, device, monkeypatch):
+    monkeypatch.setattr("sksurv_tta.estimators.base.learn_schema", None)
+    with pytest.raises(ValueError, match=f"There is no device '{device}' here: give device='cpu' or 'auto'"):
+        small(device=device).fit(cohort.X, cohort.y)
+
+
 def test_a_risk_that_is_not_finite_is_never_returned(fitted, cohort):
     X = cohort.X.copy()
     X.loc[X.index[3], "wsi"] = overflowing_bag(fitted)
