@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sksurv_tta.networks.blocks import summarise_in_blocks
 from sksurv_tta.networks.interface import (
     Embedding,
     NetworkOutput,
@@ -20,6 +21,7 @@ from sksurv_tta.networks.interface import (
     SurvivalNetwork,
 )
 from sksurv_tta.networks.preparation import InputPreparation
+from sksurv_tta.networks.tta import TTANetwork
 
 __all__ = ["EnsembleNetwork"]
 
@@ -111,18 +113,15 @@ class EnsembleNetwork(SurvivalNetwork):
     def embed_in_blocks(
         self, readers: Sequence[tuple[RowReader, int]], profiles: Ragged | None, block_size: int
     ) -> Tensor | None:
-        """Embed one patient block by block, one member after another."""
+        """Embed one patient block by block, each block by every member."""
+        working = [member for member in self._working if isinstance(member, TTANetwork)]
+        if len(working) < len(self._working):
+            return None
         prepared = [
             (_prepared_reader(self.preparation, modality, read), n_rows)
             for modality, (read, n_rows) in enumerate(readers)
         ]
-        tokens = []
-        for member, own in zip(self._working, self._split(profiles), strict=True):
-            part = member.embed_in_blocks(prepared, own, block_size)
-            if part is None:
-                return None
-            tokens.append(part)
-        return torch.stack(tokens, dim=1)
+        return torch.stack(summarise_in_blocks(working, prepared, self._split(profiles), block_size), dim=1)
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
         """Predict from (n_patients, n_members, ...).

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from sksurv_tta.networks.apart import AnchorRefiner
+from sksurv_tta.networks.blocks import summarise_in_blocks
 from sksurv_tta.networks.encode import InstanceEncoder, PathwayEncoder
 from sksurv_tta.networks.fuse import CoAttentionFusion
 from sksurv_tta.networks.interface import (
@@ -148,34 +149,22 @@ class TTANetwork(SurvivalNetwork):
     def embed_in_blocks(
         self, readers: Sequence[tuple[RowReader, int]], profiles: Ragged | None, block_size: int
     ) -> Tensor:
-        """Embed one patient holding ``block_size`` instances at a time.
+        """Embed one patient holding ``block_size`` instances at a time."""
+        return summarise_in_blocks([self], readers, [profiles], block_size)[0]
 
-        The transport needs the logits of all tokens, but only K numbers of each: a first pass
-        collects them, a second one encodes the blocks again and adds them up.
-        """
-        together = self.together
-        leading = together.selected_heads.tolist()
-        logits = []
-        for modality, (read, n_rows) in enumerate(readers):
-            blocks = [
-                together.logits(modality, leading[modality], self.instance_encoders[modality](read(*block)))
-                for block in row_blocks(n_rows, block_size)
-            ]
-            logits.append(Ragged(torch.cat(blocks), (n_rows,)))
-        if profiles is not None:
-            logits.append(profiles.with_values(together.logits(len(readers), leading[-1], profiles.values)))
-        weights = together.mix(logits, together.transported_weights(logits, self.mass.item()))
-        sums = []
-        for modality, (read, n_rows) in enumerate(readers):
-            own = weights[modality].values
-            parts = [
-                own[slice(*block)].T @ self.instance_encoders[modality](read(*block)).float()
-                for block in row_blocks(n_rows, block_size)
-            ]
-            sums.append(torch.stack(parts).sum(dim=0))
-        if profiles is not None:
-            sums.append(weights[-1].values.T @ profiles.values.float())
-        return torch.stack(sums).unsqueeze(0)
+    def encode(self, modality: int, rows: Tensor) -> Tensor:
+        """Tokens (n_rows, token_dim) of instances of one bag modality."""
+        tokens: Tensor = self.instance_encoders[modality](rows)
+        return tokens
+
+    def token_logits(self, modality: int, tokens: Tensor) -> Tensor:
+        """Logits (n_tokens, K) in the leading head of a modality; that of expression is the last."""
+        return self.together.logits(modality, int(self.together.selected_heads[modality]), tokens)
+
+    def weigh(self, logits: Sequence[Ragged]) -> list[Ragged]:
+        """Weights (n_tokens, K) of each modality in the prototype tokens."""
+        transported = self.together.transported_weights(logits, self.mass.item())
+        return self.together.mix(logits, transported)
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
         """Refine, contrast and fuse the prototype tokens of a whole batch."""
@@ -221,9 +210,3 @@ class TTANetwork(SurvivalNetwork):
             "ramp_steps": bool(state["ramp_steps"] >= 0),
         }
         return [f"buffer {name!r} holds impossible values" for name, holds in lawful.items() if not holds]
-
-
-def row_blocks(n_rows: int, block_size: int) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges (start, stop) that cover ``n_rows``; one empty range for none."""
-    for start in range(0, max(n_rows, 1), block_size):
-        yield start, min(start + block_size, n_rows)
