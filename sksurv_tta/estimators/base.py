@@ -37,6 +37,7 @@ from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
 from sksurv_tta.estimators.parameters import check_warm_start
 from sksurv_tta.estimators.persistence import write_model
+from sksurv_tta.estimators.requirements import refuse_missing_sites
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
@@ -174,7 +175,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         Raises
         ------
         CohortError
-            If rows or columns of X cannot be used; names them.
+            If rows or columns of X cannot be used, or a patient has no site; names them.
         BagFileError
             If bags cannot be read or hold values that are not finite; names all such patients. Every bag
             is read once before the first step.
@@ -200,6 +201,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             schema, X = learn_schema(self, X, getattr(self, "pathways", None))
         event, time = check_outcome(y, X)
         check_consistent_length(X, event, sites)
+        refuse_missing_sites(sites, X)
         y = Surv.from_arrays(event, time)
         edges = self._edges if continues else self._fit_bins(time, event)
         # Going on with the same seed, the validation part of before is set aside again.

@@ -467,6 +467,15 @@ def test_sites_of_another_length_are_refused(small, cohort):
         small().fit(cohort.X, cohort.y, sites=cohort.site[:-1])
 
 
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
+def test_patients_without_a_site_are_named(small, cohort, nothing):
+    sites = np.array(cohort.site, dtype=object)
+    sites[[2, 9]] = nothing
+    names = ", ".join(cohort.X.index[[2, 9]])
+    with pytest.raises(CohortError, match=f"2 of 23 patients have no site: {names}. Give them one, a common"):
+        small().fit(cohort.X, cohort.y, sites=sites)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
