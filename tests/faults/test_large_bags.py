@@ -106,4 +106,4 @@ TRAININGS = {
 def test_a_bag_of_200000_patches_is_learned_from(large_file, what):
     answer = measured(large_file("plain"), TRAININGS[what])
     # Once as the file holds it, once more as the network takes it; activations do not grow with the width.
-    assert answer["bytes"] < 2 * BAG + 1.3e9, answer
+    assert answer["bytes"] < 2 * BAG + 1.6e9, answer
