@@ -88,9 +88,9 @@ def measured(path, changes=None):
 @pytest.mark.parametrize("storage", STORAGES if WIDTH > 64 else ["plain"])
 def test_a_bag_of_200000_patches_is_predicted_within_its_memory(large_file, storage):
     answer = measured(large_file(storage))
-    # The logits and plans of 200,000 tokens take 0.3 GB whatever the width: at 1,024 features this is less
-    # than 1.3 times the bag and 0.3 GB.
-    assert answer["bytes"] < BAG + 0.4e9, answer
+    # The logits and plans of 200,000 tokens take 0.4 GB whatever the width. At 1,024 features, what is
+    # promised is 1.3 times the bag and 0.3 GB.
+    assert answer["bytes"] < max(BAG + 0.4e9, 1.3 * BAG + 0.3e9), answer
 
 
 TRAININGS = {
