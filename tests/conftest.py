@@ -1,9 +1,9 @@
 """Settings shared by all tests: one thread a process, so that figures do not depend on the machine.
 
-``SKSURV_TTA_TIER=full`` and ``SKSURV_TTA_TIER=nightly`` let the tests that draw at random draw more; each
-figure can also be set alone. The whole of the proofs by chance is then one command:
+``SKSURV_TTA_TIER=full`` and ``SKSURV_TTA_TIER=nightly`` let the tests that draw at random draw more, and try
+larger bags; each figure can also be set alone. All tests, with the whole of the proofs by chance:
 
-    SKSURV_TTA_TIER=nightly python -m pytest tests/faults tests/properties tests/transport
+    SKSURV_TTA_TIER=nightly python -m pytest
 """
 
 import os

@@ -1,6 +1,7 @@
 """What every loss obeys, and what it refuses. Values are compared in tests/reference."""
 
 import math
+import os
 
 import hypothesis.strategies as st
 import pytest
@@ -14,6 +15,8 @@ from sksurv_tta.losses import (
     discrete_hazard_loss,
     soft_cross_entropy,
 )
+
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
 
 
 def tensor(values, **options):
@@ -31,7 +34,7 @@ def patients(draw):
     return several(st.floats(-300, 300)), several(st.integers(0, 5)), several(st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(patients(), st.floats(-100, 100))
 def test_cox_loss_does_not_change_when_a_constant_is_added_to_all_risks(drawn, constant):
     risk, time, event = map(tensor, drawn)
@@ -40,7 +43,7 @@ def test_cox_loss_does_not_change_when_a_constant_is_added_to_all_risks(drawn, c
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(patients())
 def test_gradient_of_cox_loss_sums_to_zero(drawn):
     risk, time, event = map(tensor, drawn)
@@ -49,7 +52,7 @@ def test_gradient_of_cox_loss_sums_to_zero(drawn):
     assert abs(risk.grad.sum().item()) < 1e-12
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(patients(), st.randoms(use_true_random=False))
 def test_cox_loss_does_not_depend_on_the_order_of_patients(drawn, random):
     risk, time, event = map(tensor, drawn)
@@ -60,7 +63,7 @@ def test_cox_loss_does_not_depend_on_the_order_of_patients(drawn, random):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60 * MORE, deadline=None)
 @given(patients())
 def test_gradient_of_cox_loss_is_finite_in_single_precision(drawn):
     risk, time, event = drawn

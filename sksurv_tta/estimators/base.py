@@ -37,12 +37,13 @@ from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
 from sksurv_tta.estimators.parameters import check_warm_start
 from sksurv_tta.estimators.persistence import write_model
+from sksurv_tta.estimators.requirements import refuse_missing_sites
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
 from sksurv_tta.training.checkpoints import Checkpoints
 from sksurv_tta.training.early_stopping import EarlyStop
-from sksurv_tta.training.environment import describe_environment
+from sksurv_tta.training.environment import describe_environment, resolve_device
 from sksurv_tta.training.randomness import Purpose, derive_seed, initialising
 from sksurv_tta.training.threads import threads_for
 
@@ -174,7 +175,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         Raises
         ------
         CohortError
-            If rows or columns of X cannot be used; names them.
+            If rows or columns of X cannot be used, or a patient has no site; names them.
         BagFileError
             If bags cannot be read or hold values that are not finite; names all such patients. Every bag
             is read once before the first step.
@@ -182,7 +183,8 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             If times or event indicators cannot be used, naming the patients, or all are censored.
         ValueError
             If y is not a structured array, or of another length than X; if a warm start is asked for
-            with other parameters than those of the training, as ``lr``; names them.
+            with other parameters than those of the training, as ``lr``; names them; if there is no such
+            device here.
         TrainingDivergedError
             If the loss or its gradient stops being finite.
         """
@@ -199,6 +201,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             schema, X = learn_schema(self, X, getattr(self, "pathways", None))
         event, time = check_outcome(y, X)
         check_consistent_length(X, event, sites)
+        refuse_missing_sites(sites, X)
         y = Surv.from_arrays(event, time)
         edges = self._edges if continues else self._fit_bins(time, event)
         # Going on with the same seed, the validation part of before is set aside again.
@@ -231,6 +234,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
 
     def _check_settings(self, continues: bool) -> None:
         """Refuse parameters, each allowed by itself, that this training could not heed."""
+        resolve_device(self.device)
         if continues:
             check_warm_start(self, self._built_with, may_change=LOOP_PARAMETERS)
 
@@ -398,7 +402,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             precision=self.precision,
             n_profile_tokens=len(schema.pathways),
             callbacks=self._callbacks(),
-            device=self._resolve_device(),
+            device=resolve_device(self.device),
             warm_start=True,
         )
 
@@ -414,8 +418,3 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             return nullcontext()
         identity = identify_training(self, schema, patients, sites, seed, start)
         return Checkpoints(self.checkpoint_dir, identity, seed)
-
-    def _resolve_device(self) -> str:
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "cpu"

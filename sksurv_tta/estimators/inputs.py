@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_feature_names, validate_data
 
 from sksurv_tta.bags import Bag, BagArray, BagDtype
-from sksurv_tta.estimators.requirements import columns_of_modalities, refuse_missing
+from sksurv_tta.estimators.requirements import columns_of_modalities, refuse_missing, refuse_repeated
 from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.pathways import align_pathways
 from sksurv_tta.training import Outcome, PatientDataset
@@ -20,6 +20,7 @@ from sksurv_tta.training import Outcome, PatientDataset
 __all__ = ["InputSchema", "check_again", "learn_schema", "read_patients"]
 
 CLIP = 5.0  # standard deviations
+LARGEST = float(np.finfo(np.float32).max)  # the network computes in single precision
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,15 @@ def check_again(estimator: BaseEstimator, schema: InputSchema, X: Any) -> Any:
                 f"{listing(lacking)}."
             )
         X = X[wanted]
+        refuse_repeated(X.columns)
         return _numeric_or_bags(X)
     return _check_columns(estimator, X, reset=False)
 
 
 def _check_columns(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
     _refuse_loose_bags(X)
+    if isinstance(X, pd.DataFrame):
+        refuse_repeated(X.columns)
     holds_bags = isinstance(X, pd.DataFrame) and any(isinstance(dtype, BagDtype) for dtype in X.dtypes)
     if not holds_bags and not (isinstance(X, pd.DataFrame) and _all_numeric(X) and X.isna().any(axis=None)):
         names = X.columns if isinstance(X, pd.DataFrame) else None
@@ -278,7 +282,9 @@ def _expression(X: pd.DataFrame, columns: Sequence[Any]) -> tuple[np.ndarray, np
     has_profile = ~missing.all(axis=1) if len(columns) else np.zeros(len(X), dtype=bool)
     single = missing & has_profile[:, None]
     infinite = np.isinf(values)
-    for what, wrong in (("NaN", single), ("infinite values (inf)", infinite)):
+    beyond = np.abs(values) > LARGEST
+    problems = (("NaN", single), ("infinite values (inf)", infinite), ("values beyond 3e+38", beyond))
+    for what, wrong in problems:
         if wrong.any():
             rows, genes = wrong.any(axis=1), wrong.any(axis=0)
             raise CohortError(

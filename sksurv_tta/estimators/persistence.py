@@ -31,6 +31,7 @@ from sksurv_tta.estimators.stored_numbers import (
 )
 from sksurv_tta.exceptions import ModelFileError, listing
 from sksurv_tta.networks import SurvivalNetwork
+from sksurv_tta.training.environment import is_here
 from sksurv_tta.training.files import write_atomically
 from sksurv_tta.training.history import as_history, as_records
 from sksurv_tta.training.tensor_files import Layout, TensorFile, UnreadableFileError, open_file, pack
@@ -114,14 +115,14 @@ def read_model(path: str | os.PathLike[str], *, device: str | None) -> Any:
     OSError
         If the file cannot be opened.
     """
-    if device is not None and not _is_here(device):
+    if device is not None and not is_here(device):
         raise ValueError(f"There is no device {device!r} here: give 'cpu', or leave it out.")
     try:
         file = open_file(path)
         estimator, schema = _describe(file)
         if device is not None:
             estimator.device = device
-        elif not _is_here(estimator.device):
+        elif not is_here(estimator.device):
             estimator.device = "cpu"
         tensors = file.read()
         _restore(estimator, schema, file.content, tensors)
@@ -238,14 +239,3 @@ def _check_state(network: SurvivalNetwork, state: Mapping[str, Tensor]) -> None:
     problems = network.check_state(state)
     if problems:
         raise UnreadableFileError("; ".join(problems))
-
-
-def _is_here(device: str) -> bool:
-    if device == "auto":
-        return True
-    wanted = torch.device(device)
-    if wanted.type == "cuda":
-        return (wanted.index or 0) < torch.cuda.device_count()
-    if wanted.type == "mps":
-        return torch.backends.mps.is_available()
-    return wanted.type == "cpu"

@@ -1,4 +1,4 @@
-"""Which modalities of X a method takes, and what it says where one is missing."""
+"""Which columns and modalities of X a method takes, and what it says where one is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sksurv_tta.bags import BagDtype
 from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.training import PatientDataset
 
-__all__ = ["columns_of_modalities", "refuse_missing"]
+__all__ = ["columns_of_modalities", "refuse_missing", "refuse_missing_sites", "refuse_repeated"]
 
 IN_WORDS = {"bags": "a slide", "genes": "expression"}
 
@@ -48,6 +48,26 @@ def columns_of_modalities(name: str, X: pd.DataFrame, required: Sequence[str]) -
     return (bag_columns if "bags" in required else []), (numeric if "genes" in required else [])
 
 
+def refuse_repeated(columns: pd.Index) -> None:
+    """Name the columns that cannot be told apart.
+
+    Parameters
+    ----------
+    columns : Index of shape (n_columns,)
+
+    Raises
+    ------
+    CohortError
+    """
+    repeated = columns[columns.duplicated()].unique()
+    if len(repeated):
+        counts = [f"{name} ({int((columns == name).sum())} times)" for name in repeated]
+        raise CohortError(
+            f"{len(repeated)} names of columns stand more than once in X: {listing(counts)}. "
+            "Keep one of each, or their mean; read_cohort takes the mean of the columns of a gene."
+        )
+
+
 def refuse_missing(patients: PatientDataset, index: Any, required: Sequence[str]) -> None:
     """Name the patients that lack a modality without which the method cannot do.
 
@@ -79,3 +99,27 @@ def refuse_missing(patients: PatientDataset, index: Any, required: Sequence[str]
         ]
     if problems:
         raise CohortError(problems)
+
+
+def refuse_missing_sites(sites: Any, X: Any) -> None:
+    """Name the patients whose site is not known: together they would pass for one hospital.
+
+    Parameters
+    ----------
+    sites : array-like of shape (n_patients,) or None
+        None, where no site is given, is allowed.
+    X : DataFrame or ndarray of shape (n_patients, n_columns)
+
+    Raises
+    ------
+    CohortError
+    """
+    if sites is None:
+        return
+    missing = pd.isna(pd.Series(list(sites), dtype=object)).to_numpy()
+    if missing.any():
+        names = X.index[missing] if isinstance(X, pd.DataFrame) else missing.nonzero()[0]
+        raise CohortError(
+            f"{int(missing.sum())} of {len(missing)} patients have no site: {listing(names)}. "
+            "Give them one, a common one such as 'unknown' if need be, or leave sites out."
+        )

@@ -1,4 +1,4 @@
-"""What the bits of a training depend on besides data, parameters and seed."""
+"""Where a training runs: what its bits depend on besides data, parameters and seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from sksurv_tta._version import __version__
 
-__all__ = ["describe_environment"]
+__all__ = ["describe_environment", "is_here", "resolve_device"]
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
@@ -29,3 +29,45 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "threads": torch.get_num_threads(),
     }
+
+
+def is_here(device: str) -> bool:
+    """Whether a network can be put on a device of this name, on this machine.
+
+    Parameters
+    ----------
+    device : str
+        "auto", or as ``torch.device`` takes it.
+    """
+    if device == "auto":
+        return True
+    try:
+        wanted = torch.device(device)
+    except RuntimeError:  # no device has such a name
+        return False
+    if wanted.type == "cuda":
+        return (wanted.index or 0) < torch.cuda.device_count()
+    if wanted.type == "mps":
+        return torch.backends.mps.is_available()
+    others = getattr(torch, wanted.type, None)  # such as torch.xpu
+    return wanted.type == "cpu" or (others is not None and bool(others.is_available()))
+
+
+def resolve_device(device: str) -> str:
+    """Name of the device to train on.
+
+    Parameters
+    ----------
+    device : str
+        "auto" takes CUDA where there is one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device on this machine.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not is_here(device):
+        raise ValueError(f"There is no device {device!r} here: give device='cpu' or 'auto'.")
+    return device

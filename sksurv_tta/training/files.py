@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises
     ------
     OSError
-        If the disk is full, or the folder cannot be written.
+        If the disk is full, or the folder cannot be written; names ``path``.
     """
-    path = Path(os.path.realpath(path))
+    asked, path = path, Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBERS)}{SUFFIX}")
     try:
         with open(temporary, "xb") as file:
@@ -53,8 +53,11 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # what went wrong first is what is told
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, os.fspath(asked)) from error
         raise
     _sync_folder(path.parent)
 

@@ -71,7 +71,8 @@ def embed_within_memory(embed: Callable[[int], Tensor], block_size: int, patient
                 "smaller token_dim and n_prototypes."
             )
         block_size //= 2
-        logger.info("Memory ran out: %s is read again, %d instances at a time", patient, block_size)
+        logger.info("Memory ran out: a bag is read again, %d instances at a time", block_size)
+        logger.debug("The bag is that of %s", patient)
 
 
 def step_within_memory(

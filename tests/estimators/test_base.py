@@ -467,6 +467,15 @@ def test_sites_of_another_length_are_refused(small, cohort):
         small().fit(cohort.X, cohort.y, sites=cohort.site[:-1])
 
 
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
+def test_patients_without_a_site_are_named(small, cohort, nothing):
+    sites = np.array(cohort.site, dtype=object)
+    sites[[2, 9]] = nothing
+    names = ", ".join(cohort.X.index[[2, 9]])
+    with pytest.raises(CohortError, match=f"2 of 23 patients have no site: {names}. Give them one, a common"):
+        small().fit(cohort.X, cohort.y, sites=sites)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -485,6 +494,13 @@ def test_sites_of_another_length_are_refused(small, cohort):
 def test_a_parameter_out_of_range_is_refused_by_name(small, cohort, name, value):
     with pytest.raises(ValueError, match=f"The '{name}' parameter of TTASurvivalEstimator must be"):
         small(**{name: value}).fit(cohort.X, cohort.y)
+
+
+@pytest.mark.parametrize("device", ["cuda:31", "gpu", "meta", "xpu:7"])
+def test_a_device_that_is_not_here_is_refused_before_anything_is_read(small, cohort, device, monkeypatch):
+    monkeypatch.setattr("sksurv_tta.estimators.base.learn_schema", None)
+    with pytest.raises(ValueError, match=f"There is no device '{device}' here: give device='cpu' or 'auto'"):
+        small(device=device).fit(cohort.X, cohort.y)
 
 
 def test_a_risk_that_is_not_finite_is_never_returned(fitted, cohort):

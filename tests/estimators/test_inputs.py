@@ -129,6 +129,40 @@ def test_an_infinite_value_names_patient_and_gene(small, cohort):
         small().fit(X, cohort.y)
 
 
+@pytest.mark.parametrize("value", [1e39, -1e300])
+def test_a_value_beyond_single_precision_names_patient_and_gene(small, fitted, cohort, value):
+    """Its square is infinite: as a scale it would turn the gene into a constant without a word."""
+    X = cohort.X.copy()
+    gene = fitted._schema.gene_columns[2]
+    X.loc[X.index[4], gene] = value
+    message = rf"values beyond 3e\+38 for 1 patients \({X.index[4]}\) in 1 genes \({gene}\)"
+    with pytest.raises(CohortError, match=message):
+        small().fit(X, cohort.y)
+    with pytest.raises(CohortError, match=message):
+        fitted.predict(X)
+
+
+@pytest.mark.parametrize("name", ["a gene", "wsi"])
+@pytest.mark.parametrize("pathways", [True, False])
+def test_two_columns_of_one_name_are_refused(small, cohort, name, pathways):
+    genes = next(iter(cohort.pathways.values()))
+    name = genes[0] if name == "a gene" else name
+    X = pd.concat([cohort.X, cohort.X[[name]]], axis=1)
+    estimator = small() if pathways else small(pathways=None)
+    message = rf"1 names of columns stand more than once in X: {name} \(2 times\)\. Keep one of each"
+    with pytest.raises(CohortError, match=message):
+        estimator.fit(X, cohort.y)
+    estimator.fit(cohort.X, cohort.y)
+    with pytest.raises(CohortError, match=message):
+        estimator.predict(X)
+
+
+def test_two_further_columns_of_one_name_do_no_harm_at_prediction(fitted, cohort):
+    further = pd.DataFrame(np.zeros((23, 2)), index=cohort.X.index, columns=["other", "other"])
+    X = pd.concat([cohort.X, further], axis=1)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(cohort.X))
+
+
 def test_a_modality_that_nobody_has_is_refused_in_fit(small, cohort):
     with pytest.raises(CohortError, match="Column 'wsi' holds no bag: every cell is missing"):
         small().fit(without(cohort.X, slides=range(23)), cohort.y)

@@ -133,6 +133,16 @@ def written_by(name, folder, number):
     return path
 
 
+def test_the_error_of_a_writer_names_the_file_that_was_asked_for(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name in ("missing/model", "folder"):
+        with pytest.raises(OSError, match=r"^(?!.*partial)") as caught:
+            files.write_atomically(tmp_path / name, b"")
+        assert caught.value.filename == str(tmp_path / name)
+    assert isinstance(caught.value, IsADirectoryError)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
 @pytest.mark.parametrize(
     "name", ["table.csv", "page.html", "record.json", "folds.csv", "figures", "SHA256SUMS"]
 )

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,8 +10,10 @@ from sksurv.util import Surv
 from sksurv_tta.exceptions import FoldError, ImbalancedFoldsWarning, OutcomeError
 from sksurv_tta.model_selection import site_preserved_train_test_split
 
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+@settings(max_examples=40 * MORE, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     n_sites=st.integers(2, 20),
     test_size=st.floats(0.05, 0.6),

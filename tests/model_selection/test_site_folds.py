@@ -19,6 +19,8 @@ from sksurv.util import Surv
 from sksurv_tta.exceptions import FoldError, ImbalancedFoldsWarning, OutcomeError
 from sksurv_tta.model_selection import RepeatedSitePreservedKFold, SitePreservedKFold, fold_labels
 
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
+
 
 def labels_of(splitter, cohort):
     return fold_labels(splitter.split(cohort.X, cohort.y, cohort.site), len(cohort.y))
@@ -73,7 +75,7 @@ def test_imbalance_can_be_an_error(profile_like):
         SitePreservedKFold(5, n_restarts=2, on_imbalance="raise").split(cohort.X, cohort.y, cohort.site)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30 * MORE, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     n_sites=st.integers(2, 15),
     n_splits=st.integers(2, 5),

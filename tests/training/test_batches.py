@@ -1,5 +1,7 @@
 """Dealing patients to batches, sampling their instances, grouping and reading them."""
 
+import os
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from sksurv_tta.training import PatientDataset
 from sksurv_tta.training.batches import deal_patients, epoch_batches, sample_rows
 from sksurv_tta.training.randomness import Purpose, derive_seed, generator_for, initialising
 
+MORE = int(os.environ.get("SKSURV_TTA_EXAMPLES", "1"))
 
-@settings(max_examples=100, deadline=None)
+
+@settings(max_examples=100 * MORE, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=80), st.integers(2, 33), st.integers(0, 100))
 def test_every_patient_is_dealt_once_and_sizes_and_events_differ_by_at_most_one(event, batch_size, seed):
     event = np.array(event)

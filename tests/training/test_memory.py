@@ -63,6 +63,23 @@ def test_blocks_are_halved_until_they_fit_and_the_risk_is_the_same(monkeypatch, 
     assert max(size for size in small.sizes if size <= 9) == 8  # 64, 32, 16, then 8
 
 
+def test_names_of_patients_are_logged_for_debugging_only(monkeypatch, caplog):
+    monkeypatch.setattr(memory, "SMALLEST_BLOCK", 2)
+    monkeypatch.setattr("sksurv_tta.training.predict.BLOCK_INSTANCES", 16)
+    data = toy_patients(1, sizes=(20, 21))
+    data.names = ["Anne Nobody"]
+    network = toy_network(data)
+    limit(network, 9)
+    with caplog.at_level("DEBUG", logger="sksurv_tta"):
+        predict_patients(network, data)
+    by_level = {
+        level: [r.getMessage() for r in caplog.records if r.levelname == level] for level in ("INFO", "DEBUG")
+    }
+    assert any("8 instances at a time" in line for line in by_level["INFO"])
+    assert not any("Nobody" in line for line in by_level["INFO"])
+    assert any("Nobody" in line for line in by_level["DEBUG"])
+
+
 def test_too_little_memory_is_an_error_with_sizes_and_advice(monkeypatch):
     monkeypatch.setattr(memory, "SMALLEST_BLOCK", 4)
     monkeypatch.setattr("sksurv_tta.training.predict.BLOCK_INSTANCES", 16)
