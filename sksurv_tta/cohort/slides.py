@@ -211,6 +211,6 @@ def _report_lost_slides(
 def _explain_no_match(labels: Sequence[str], patients: Sequence[str], names: PatientNames) -> str:
     return (
         f"None of {len(labels)} bags ({listing(labels, 3) or 'the folder holds no feature file'}) belongs to "
-        f"a patient of the outcomes table ({listing(patients, 3)}).{names.hint(labels)} A column slide_ids "
-        "of that table can name the files of each patient."
+        f"a patient of the outcomes table ({listing(patients, 3)}).{names.hint(labels)} Or list "
+        "the files of each patient in a column slide_ids of that table."
     )
