@@ -24,7 +24,7 @@ def genes_in_rows(labels: Sequence[str], header: Sequence[str], names: PatientNa
     header : sequence of str
     names : PatientNames
     """
-    return any(map(names.patient_of, header)) and not any(map(names.patient_of, labels))
+    return not any(map(names.patient_of, labels)) and any(map(names.patient_of, header))
 
 
 def turned(
