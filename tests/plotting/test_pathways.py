@@ -94,6 +94,14 @@ def test_changes_are_points_with_a_line_at_the_median():
     assert b"genes" in as_svg(ax.figure)
 
 
+def test_the_change_of_a_single_patient_is_a_point_with_a_line_to_zero():
+    ax = plot_modality_changes(pd.DataFrame({"modality": ["wsi", "genes"], "change": [0.1, -0.2]}))
+    assert [line.get_xdata().tolist() for line in ax.lines[1:]] == [[0.1], [-0.2]]
+    assert min(line.get_markersize() for line in ax.lines[1:]) >= 4
+    stems = [lines.get_segments()[0].tolist() for lines in ax.collections]
+    assert stems == [[[0, 0], [0.1, 0]], [[0, 1], [-0.2, 1]]]
+
+
 def test_what_was_not_computed_is_not_drawn(weights):
     with pytest.raises(ValueError, match="no pathways"):
         plot_pathway_prototypes(weights[:0])
