@@ -105,7 +105,7 @@ points = ax.scatter(*corners.T, c=distance, cmap="viridis", marker="s", s=45)
 ax.invert_yaxis()
 ax.set_aspect("equal")
 ax.set_xlabel("x in pixels of full resolution")
-ax.set_ylabel("y")
+ax.set_ylabel("y in pixels of full resolution")
 figure.colorbar(points, label="distance to the mean patch")
 
 # %%

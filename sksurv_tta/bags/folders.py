@@ -13,6 +13,9 @@ from sksurv_tta.exceptions import BagFileError, listing
 
 __all__ = ["read_bag_folder"]
 
+#: Where TRIDENT puts features below the folder of a job, for messages.
+DEPTHS = ("*/*", "*/*/*")
+
 
 def read_bag_folder(
     folder: str | os.PathLike[str],
@@ -54,8 +57,7 @@ def read_bag_folder(
     else:
         found = sorted(path for path in root.glob(pattern) if _is_feature_file(path))
     if not found:
-        inside = listing(sorted(path.name for path in root.iterdir()), 5) or "nothing"
-        raise guards.refuse(folder, f"holds no feature files ({listing(SUFFIXES)}); it holds: {inside}.")
+        raise guards.refuse(folder, f"holds no feature files ({listing(SUFFIXES)}); {_what_instead(root)}")
     _refuse_links_out(folder, found, [root, *map(Path, within)])
     files: dict[str, list[Path]] = {}
     for path in found:
@@ -72,6 +74,14 @@ def read_bag_folder(
             path=folder,
         )
     return {slide: files[slide][0] for slide in sorted(files)}
+
+
+def _what_instead(root: Path) -> str:
+    """What an error says of a folder without feature files: where there are some below, or what it holds."""
+    below = {path.parent for depth in DEPTHS for path in root.glob(depth) if _is_feature_file(path)}
+    if below:
+        return f"folders below it do: {listing(sorted(below), 5)}. Pass the one with the features."
+    return f"it holds: {listing(sorted(path.name for path in root.iterdir()), 5) or 'nothing'}."
 
 
 def _refuse_links_out(folder: object, found: list[Path], roots: list[Path]) -> None:

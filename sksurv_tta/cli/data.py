@@ -24,7 +24,8 @@ def read_data(options: argparse.Namespace) -> Cohort:
     Parameters
     ----------
     options : Namespace
-        With ``bags``, ``key``, ``verify``, ``outcomes``, ``id``, ``missing`` and what else the command has.
+        With ``bags``, ``key``, ``verify``, ``outcomes``, ``id``, ``missing``, ``match`` and what else the
+        command has.
 
     Raises
     ------
@@ -51,6 +52,7 @@ def read_data(options: argparse.Namespace) -> Cohort:
         site=given.get("site"),
         id=options.id,
         missing=options.missing,
+        match=options.match,
         key=options.key,
         verify=options.verify,
     )

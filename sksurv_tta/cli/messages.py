@@ -17,7 +17,7 @@ from sksurv_tta.exceptions import SksurvTTAWarning
 __all__ = ["Progress", "as_options", "complain", "note", "readable_warnings", "say", "workers_warn_readably"]
 
 #: Arguments of ``read_cohort`` that messages of the package name, and that are options here.
-ARGUMENT = re.compile(r"\b(missing|event|censored|site|id|key|verify)=(?:'([^']*)'|\.\.\.|(?=[ ,.]))")
+ARGUMENT = re.compile(r"\b(missing|event|censored|site|id|key|verify|match)=(?:'([^']*)'|\.\.\.|(?=[ ,.]))")
 
 _said: set[str] = set()
 

@@ -26,6 +26,10 @@ MISSING_HELP = (
     "network works with what is there; a patient with neither is left out); 'drop' leaves them out "
     "(default: %(default)s)"
 )
+MATCH_HELP = (
+    "how names of feature files and samples lead to patients: 'exact', they are the id or a TCGA barcode of "
+    "the patient; 'prefix', they begin with the id, as P-017_HE_2 with P-017 (default: %(default)s)"
+)
 
 
 def add_bags(group: Any, *, required: bool = False) -> None:
@@ -53,7 +57,8 @@ def add_profiles(group: Any, *, pathways: bool = True) -> None:
     group.add_argument(
         "--expression",
         metavar="TABLE",
-        help="CSV, TSV or Parquet: a row per patient or sample, a column per gene (log-transformed values)",
+        help="CSV, TSV or Parquet of log-transformed values: a row per patient or sample and a column per "
+        "gene, or the other way round",
     )
     if pathways:
         group.add_argument(
@@ -62,7 +67,7 @@ def add_profiles(group: Any, *, pathways: bool = True) -> None:
 
 
 def add_patients(group: Any, *, missing: str, what: str = "and its outcome") -> None:
-    """--outcomes, --id and --missing."""
+    """--outcomes, --id, --missing and --match."""
     group.add_argument(
         "--outcomes",
         required=True,
@@ -74,6 +79,7 @@ def add_patients(group: Any, *, missing: str, what: str = "and its outcome") -> 
         "--id", metavar="COLUMN", help="column with the patient ids (default: the first of the usual names)"
     )
     group.add_argument("--missing", choices=["error", "allow", "drop"], default=missing, help=MISSING_HELP)
+    group.add_argument("--match", choices=["exact", "prefix"], default="exact", help=MATCH_HELP)
 
 
 def add_outcome(group: Any) -> None:
@@ -82,7 +88,9 @@ def add_outcome(group: Any) -> None:
         "--time", required=True, metavar="COLUMN", help="time to the event or to the end of follow-up"
     )
     status = group.add_mutually_exclusive_group(required=True)
-    status.add_argument("--event", metavar="COLUMN", help="1 if the event happened, 0 if censored")
+    status.add_argument(
+        "--event", metavar="COLUMN", help="1 (or dead) if the event happened, 0 (or alive) if censored"
+    )
     status.add_argument("--censored", metavar="COLUMN", help="1 if censored, 0 if the event happened")
     group.add_argument(
         "--site",

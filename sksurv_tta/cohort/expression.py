@@ -8,8 +8,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from sksurv_tta.cohort.barcodes import patient_of, sample_type
+from sksurv_tta.cohort.barcodes import sample_type
 from sksurv_tta.cohort.findings import Findings
+from sksurv_tta.cohort.names import PatientNames
+from sksurv_tta.cohort.orientation import genes_in_rows, not_numbers, turned
 from sksurv_tta.cohort.tables import ID_COLUMNS, Source, check_ids, plain_name, read_header, read_table
 from sksurv_tta.exceptions import listing
 from sksurv_tta.pathways.reading import MANGLED
@@ -31,6 +33,7 @@ def read_expression(
     source: Source,
     patients: Sequence[str],
     *,
+    names: PatientNames,
     id: str | None,
     outcome_columns: Collection[str],
     sample_types: Sequence[str],
@@ -38,15 +41,17 @@ def read_expression(
 ) -> pd.DataFrame | None:
     """Expression of the patients, (n_patients, n_genes), a row without values where it is missing.
 
-    Both layouts in use are understood: patient ids in the first column, or a running number first and
-    sample barcodes in a column ``sample``.
+    The layouts in use are understood: patient ids in the first column, a running number first and sample
+    barcodes in a column ``sample``, or genes in the rows and samples in the header.
 
     Parameters
     ----------
     source : DataFrame or path-like
-        The table: a row for each patient or sample, a column for each gene.
+        The table: a row for each patient or sample and a column for each gene, or turned.
     patients : sequence of str
         Patient ids; they become the rows.
+    names : PatientNames
+        Says which patient a sample is named after.
     id : str or None
         Column of the ids, if the caller knows it and this table has it.
     outcome_columns : collection of str
@@ -60,23 +65,30 @@ def read_expression(
     if header is None:
         return None
     id_position = _find_ids(header, id)
+    table = read_table(source, header, {header[id_position]}, WHAT, findings)
+    if table is not None and genes_in_rows(list(table.iloc[:, id_position]), header, names):
+        table, id_position = turned(table, id_position, names, findings), 0
+    if table is None:
+        return None
+    header = [str(name) for name in table.columns]
     genes = _gene_positions(header, id_position, outcome_columns, findings)
     if not genes:
         findings.problems.append(f"The expression table has no gene columns: {listing(header, 20)}.")
-        return None
-    table = read_table(source, header, {header[id_position]}, WHAT, findings)
-    if table is None:
         return None
     labels = list(table.iloc[:, id_position])
     if not check_ids(labels, WHAT, findings):
         return None
     values = table.iloc[:, genes]
     _warn_of_mangled_genes(header, genes, findings)
-    rows = _rows_of(labels, patients, sample_types, findings)
+    rows = _rows_of(labels, patients, names, sample_types, findings)
     if not rows:
-        findings.problems.append(_explain_no_match(labels, patients, header))
+        findings.problems.append(_explain_no_match(labels, patients, header, names))
         return None
-    if not _all_numeric(values, findings):
+    if text := not_numbers(values):
+        findings.problems.append(
+            f"{len(text)} gene columns of the expression table are not numeric: {listing(text)}. Remove "
+            "them, or mark missing values by empty cells."
+        )
         return None
     # One block of numbers: pandas keeps the columns of a wide file apart, which makes every later step slow.
     numbers = values.iloc[list(rows.values())].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -129,14 +141,18 @@ def _warn_of_mangled_genes(header: Sequence[str], genes: Sequence[int], findings
 
 
 def _rows_of(
-    labels: Sequence[str], patients: Sequence[str], sample_types: Sequence[str], findings: Findings
+    labels: Sequence[str],
+    patients: Sequence[str],
+    names: PatientNames,
+    sample_types: Sequence[str],
+    findings: Findings,
 ) -> dict[str, int]:
     """Row to use for each patient that has one."""
-    known = set(patients)
+    names.report_ambiguous(labels, "samples of the expression table", findings)
     candidates: dict[str, list[tuple[int, str, int]]] = {}
     unused, foreign = [], 0
     for row, label in enumerate(labels):
-        patient = patient_of(label, known)
+        patient = names.patient_of(label)
         kind = sample_type(label)
         if patient is None:
             foreign += 1
@@ -163,38 +179,32 @@ def _report_repeated(candidates: dict[str, list[tuple[int, str, int]]], findings
         findings.problems.append(
             f"{len(same)} ids occur in several rows of the expression table: {listing(same)}."
         )
-    chosen = [f"{min(rows)[1]} of {len(rows)}" for patient, rows in several.items() if patient not in same]
+    alike = {
+        patient: [label for _, label, _ in rows]
+        for patient, rows in several.items()
+        if patient not in same and sum(sample_type(label) is None for _, label, _ in rows) > 1
+    }
+    if alike:
+        shown = listing(f"{patient} ({listing(labels, 3)})" for patient, labels in alike.items())
+        findings.problems.append(
+            f"{len(alike)} patients have several samples in the expression table, and their names do not say "
+            f"which is the tumour: {shown}. Remove the others."
+        )
+    done = {*same, *alike}
+    chosen = [f"{min(rows)[1]} of {len(rows)}" for patient, rows in several.items() if patient not in done]
     if chosen:
         findings.warnings.append(
             f"{len(chosen)} patients have several samples in the expression table; used: {listing(chosen)}."
         )
 
 
-def _explain_no_match(labels: Sequence[str], patients: Sequence[str], header: Sequence[str]) -> str:
-    known = set(patients)
-    if any(patient_of(name, known) for name in header):
-        return (
-            "The expression table has the patients in its columns and the genes in its rows; pass it "
-            "transposed, for example pd.read_csv(path, index_col=0).T."
-        )
+def _explain_no_match(
+    labels: Sequence[str], patients: Sequence[str], header: Sequence[str], names: PatientNames
+) -> str:
     return (
-        f"No id of the expression table ({listing(labels, 3)}) is a patient of the outcomes table "
-        f"({listing(patients, 3)})."
+        f"No row ({listing(labels, 3)}) or column ({listing(header, 3)}) of the expression table is named "
+        f"after a patient of the outcomes table ({listing(patients, 3)}).{names.hint([*labels, *header])}"
     )
-
-
-def _all_numeric(values: pd.DataFrame, findings: Findings) -> bool:
-    text = [
-        f"{name} (such as {values.iloc[:, position].dropna().iloc[0]!r})"
-        for position, (name, kind) in enumerate(zip(values.columns, values.dtypes, strict=True))
-        if not pd.api.types.is_numeric_dtype(kind)
-    ]
-    if text:
-        findings.problems.append(
-            f"{len(text)} gene columns of the expression table are not numeric: {listing(text)}. Remove "
-            "them, or mark missing values by empty cells."
-        )
-    return not text
 
 
 def _average_repeated_genes(values: pd.DataFrame, findings: Findings) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sksurv_tta.cohort.barcodes import BARCODE, site_code
+from sksurv_tta.cohort.events import indicator
 from sksurv_tta.cohort.findings import Findings
 from sksurv_tta.cohort.tables import Source, check_ids, find_id_column, read_header, read_table
 from sksurv_tta.exceptions import listing
@@ -190,16 +191,9 @@ def _read_event(column: pd.Series, columns: OutcomeColumns, findings: Findings) 
             f"event={columns.event!r} sounds like a column in which 1 means censored. If so, pass "
             f"censored={columns.event!r} instead of event; if 1 is the event, rename the column."
         )
-    number = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    truth = column.map({"True": 1.0, "False": 0.0}).to_numpy(dtype=np.float64, na_value=np.nan)
-    flag = np.where(np.isnan(number), truth, number)
-    wrong = ~np.isin(flag, [0.0, 1.0])
-    if wrong.any():
-        findings.problems.append(
-            f"{wrong.sum()} of {len(flag)} patients have a value in {column.name!r} that is neither 0 nor 1: "
-            f"{_cells(column, wrong)}. A column with two words must be turned into 0 and 1 first."
-        )
-        return flag == 1
+    flag = indicator(column, findings, words=columns.censored is None)
+    if flag is None:
+        return np.zeros(len(column), dtype=bool)
     event = flag == (1 if columns.censored is None else 0)
     if not event.any():
         findings.warnings.append(f"No patient has an event (column {column.name!r}): no model can be fitted.")

@@ -14,6 +14,7 @@ from sksurv_tta.cohort.barcodes import TUMOUR_TYPES
 from sksurv_tta.cohort.cohort import BAG_COLUMN, Cohort, as_outcome
 from sksurv_tta.cohort.expression import read_expression
 from sksurv_tta.cohort.findings import Findings
+from sksurv_tta.cohort.names import MATCHES, PatientNames
 from sksurv_tta.cohort.outcomes import OutcomeColumns, Outcomes, read_outcomes
 from sksurv_tta.cohort.slides import BagSource, find_roots, read_bags
 from sksurv_tta.cohort.tables import Source
@@ -35,6 +36,7 @@ def read_cohort(
     site: str | None = None,
     id: str | None = None,
     missing: str = "error",
+    match: str = "exact",
     sample_types: Sequence[str] = TUMOUR_TYPES,
     key: str | None = None,
     verify: str = "size",
@@ -51,20 +53,22 @@ def read_cohort(
         CSV, TSV or Parquet: one row for each patient, or one for each slide with a column ``slide_id``.
         A column ``slide_ids`` (separated by semicolons) or ``slide_id`` says which files of ``bags`` are a
         patient's; without it a file belongs to the patient whose id is its name, or to whom its TCGA
-        barcode belongs (then diagnostic slides are preferred, and normal tissue is left out).
+        barcode belongs (then diagnostic slides are preferred, and normal tissue is left out); see ``match``.
     time : str
         Column of the time to the event or to the end of follow-up. Leave out ``time``, ``event`` and
         ``censored`` to read patients whose risk is to be predicted: they need no outcome, and ``y`` is None.
     event : str
-        Column that is 1 (or True) if the event happened and 0 if the patient is censored.
+        Column that is 1 (or True) if the event happened and 0 if the patient is censored. The words dead
+        and alive, and codes such as ``1:DECEASED``, are understood.
     censored : str
         Instead of ``event``: column that is 1 if the patient is **censored** and 0 if the event happened.
     bags : path-like, list of path-like, or None
         A folder of ``.h5``, ``.pt``, ``.npy`` or ``.npz`` feature files (or several folders), a packed
         store, or a packed ``.npz`` with arrays ``X``, ``case_id`` and ``case_ptr``.
     expression : DataFrame, path-like or None
-        A row for each patient or sample and a column for each gene. Patient ids stand in the first
-        column or the index; sample barcodes in a column ``sample`` are understood too.
+        A row for each patient or sample and a column for each gene, or the other way round: a row for each
+        gene and the samples in the header. Patient ids stand in the first column or the index; sample
+        barcodes in a column ``sample`` are understood too.
     site : str or None
         Column of the tissue source site, or ``"tcga"`` to take it from the patients' barcodes.
     id : str or None
@@ -72,6 +76,10 @@ def read_cohort(
     missing : {"error", "allow", "drop"}
         What to do with patients without slides or without expression: refuse and list them; keep them
         with missing cells (those who have neither are left out); or leave them out, with a warning.
+    match : {"exact", "prefix"}
+        How names of files and labels of the expression table lead to patients. "exact": they are the id, or
+        a TCGA barcode of the patient. "prefix": they begin with the id, followed by no letter or digit, as
+        in ``P-017_HE_2``.
     sample_types : sequence of str
         Sample types of TCGA barcodes that may be used, best first. By default tumours, primary first.
     key : str or None
@@ -109,18 +117,20 @@ def read_cohort(
     >>> X, y = cohort.X, cohort.y  # doctest: +SKIP
     """
     _check_outcome_arguments(time, event, censored)
-    _check_arguments(missing, bags, expression)
+    _check_arguments(missing, match, bags, expression)
     findings = Findings()
     columns = OutcomeColumns(time=time, event=event, censored=censored, site=site, id=id)
     found = read_outcomes(outcomes, columns, findings)
     if found is None:
         _report_absent_files(bags, expression, findings)
         findings.refuse()
+    names = PatientNames(frozenset(found.ids), by_prefix=match == "prefix")
     column = genes = None
     if bags is not None:
         column = read_bags(
             bags,
             found.ids,
+            names=names,
             slides=found.slides,
             key=key,
             missing=missing,
@@ -131,6 +141,7 @@ def read_cohort(
         genes = read_expression(
             expression,
             found.ids,
+            names=names,
             id=id,
             outcome_columns=set(found.table.columns),
             sample_types=sample_types,
@@ -158,9 +169,10 @@ def _check_outcome_arguments(time: str | None, event: str | None, censored: str 
         )
 
 
-def _check_arguments(missing: str, bags: BagSource | None, expression: Source | None) -> None:
-    if missing not in MISSING:
-        raise CohortError(f"missing must be one of {', '.join(map(repr, MISSING))}, got {missing!r}.")
+def _check_arguments(missing: str, match: str, bags: BagSource | None, expression: Source | None) -> None:
+    for name, value, choices in (("missing", missing, MISSING), ("match", match, MATCHES)):
+        if value not in choices:
+            raise CohortError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.")
     if bags is None and expression is None:
         raise CohortError("Pass bags=, expression= or both: there is nothing to predict from.")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from sksurv_tta.bags import BagArray, is_store, open_store, read_bag_folder, read_packed
 from sksurv_tta.bags.inspection import find_copies
-from sksurv_tta.cohort.barcodes import TUMOUR_TYPES, is_diagnostic, patient_of, sample_type
+from sksurv_tta.cohort.barcodes import TUMOUR_TYPES, is_diagnostic, sample_type
 from sksurv_tta.cohort.findings import Findings
+from sksurv_tta.cohort.names import PatientNames
 from sksurv_tta.exceptions import BagFileError, listing
 
 __all__ = ["BagSource", "find_roots", "read_bags"]
@@ -26,6 +27,7 @@ def read_bags(
     source: BagSource,
     patients: Sequence[str],
     *,
+    names: PatientNames,
     slides: Slides | None,
     key: str | None,
     missing: str,
@@ -40,9 +42,11 @@ def read_bags(
         A folder of feature files (or several), a packed store, or a packed ``.npz``.
     patients : sequence of str
         Patient ids.
+    names : PatientNames
+        Says which patient a file is named after.
     slides : dict of str to list of str, or None
-        Slides of each patient, if the outcomes table names them. Otherwise a file belongs to the patient
-        whose id is its name, or to whom its TCGA barcode belongs.
+        Slides of each patient, if the outcomes table names them. Otherwise the files' own names say whose
+        they are.
     key : str or None
         Name of the features within a file, if it is an unusual one.
     missing : {"error", "allow", "drop"}
@@ -57,8 +61,8 @@ def read_bags(
         return None
     try:
         if len(roots) == 1 and (roots[0].is_file() or is_store(roots[0])):
-            return _from_packed(roots[0], patients, slides, findings, verify)
-        return _from_folders(roots, patients, slides, key, missing, findings, verify)
+            return _from_packed(roots[0], patients, names, slides, findings, verify)
+        return _from_folders(roots, patients, names, slides, key, missing, findings, verify)
     except BagFileError as error:
         findings.problems.append(str(error))
         return None
@@ -77,15 +81,21 @@ def find_roots(source: BagSource, findings: Findings) -> list[Path]:
 
 
 def _from_packed(
-    path: Path, patients: Sequence[str], slides: Slides | None, findings: Findings, verify: str
+    path: Path,
+    patients: Sequence[str],
+    names: PatientNames,
+    slides: Slides | None,
+    findings: Findings,
+    verify: str,
 ) -> BagArray | None:
     ids, bags = read_packed(path, verify=verify) if path.is_file() else open_store(path, verify=verify)
-    names = [str(name) for name in ids]
-    owner = _owners(names, patients, slides)
+    labels = [str(label) for label in ids]
+    names.report_ambiguous(labels, f"bags of {path}", findings)
+    owner = _owners(labels, names, slides)
     place = {patient: number for number, patient in reversed(list(enumerate(owner))) if patient is not None}
     repeated = [
-        f"{name} ({patient})"
-        for number, (name, patient) in enumerate(zip(names, owner, strict=True))
+        f"{label} ({patient})"
+        for number, (label, patient) in enumerate(zip(labels, owner, strict=True))
         if patient is not None and place[patient] != number
     ]
     if repeated:
@@ -94,22 +104,22 @@ def _from_packed(
             "Pack all slides of a patient into one bag."
         )
     if not place:
-        findings.problems.append(_explain_no_match(names, patients))
+        findings.problems.append(_explain_no_match(labels, patients, names))
         return None
     findings.counts["bags of other patients"] = owner.count(None)
     return bags.take([place.get(patient, -1) for patient in patients], allow_fill=True)
 
 
-def _owners(names: Sequence[str], patients: Sequence[str], slides: Slides | None) -> list[str | None]:
+def _owners(labels: Sequence[str], names: PatientNames, slides: Slides | None) -> list[str | None]:
     """Patient of each bag: named by the patient, or by a slide that the outcomes table lists."""
-    known = set(patients)
     listed = {_slide_name(slide): patient for patient, own in (slides or {}).items() for slide in own}
-    return [listed.get(name) or patient_of(name, known) for name in names]
+    return [listed.get(label) or names.patient_of(label) for label in labels]
 
 
 def _from_folders(
     roots: Sequence[Path],
     patients: Sequence[str],
+    names: PatientNames,
     slides: Slides | None,
     key: str | None,
     missing: str,
@@ -120,13 +130,14 @@ def _from_folders(
     wanted = {patient: [_slide_name(slide) for slide in own] for patient, own in (slides or {}).items()}
     if not any(slide in files for own in wanted.values() for slide in own):
         # No table of slides, or one that speaks of other files: go by the files' own names.
-        wanted = _slides_by_name(files, patients)
+        names.report_ambiguous(files, "feature files", findings)
+        wanted = _slides_by_name(files, names)
     found = {
         patient: [files[slide] for slide in wanted.get(patient, []) if slide in files] for patient in patients
     }
     used = sum(map(len, found.values()))
     if not used:
-        findings.problems.append(_explain_no_match(list(files), patients))
+        findings.problems.append(_explain_no_match(list(files), patients, names))
         return None
     findings.counts["feature files of other patients"] = len(files) - used
     _report_lost_slides(wanted, files, found, missing, findings)
@@ -165,11 +176,10 @@ def _slide_name(slide: str) -> str:
     return SLIDE_ENDINGS.sub("", slide)
 
 
-def _slides_by_name(files: Collection[str], patients: Sequence[str]) -> dict[str, list[str]]:
-    known = set(patients)
+def _slides_by_name(files: Collection[str], names: PatientNames) -> dict[str, list[str]]:
     own: dict[str, list[str]] = {}
     for slide in sorted(files):
-        patient = patient_of(slide, known)
+        patient = names.patient_of(slide)
         if patient is not None and sample_type(slide) in (None, *TUMOUR_TYPES):
             own.setdefault(patient, []).append(slide)
     # Frozen sections look different; they only count where there is no diagnostic slide.
@@ -198,8 +208,9 @@ def _report_lost_slides(
         findings.warnings.append(f"{message} The others are used.")
 
 
-def _explain_no_match(names: Sequence[str], patients: Sequence[str]) -> str:
+def _explain_no_match(labels: Sequence[str], patients: Sequence[str], names: PatientNames) -> str:
     return (
-        f"None of {len(names)} bags ({listing(names, 3) or 'the folder holds no feature file'}) belongs to a "
-        f"patient of the outcomes table ({listing(patients, 3)})."
+        f"None of {len(labels)} bags ({listing(labels, 3) or 'the folder holds no feature file'}) belongs to "
+        f"a patient of the outcomes table ({listing(patients, 3)}).{names.hint(labels)} Or list "
+        "the files of each patient in a column slide_ids of that table."
     )

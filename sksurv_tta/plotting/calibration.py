@@ -14,7 +14,12 @@ from sksurv_tta.plotting.style import COLOURS, GREY, MARKERS, axes_for, plain, t
 __all__ = ["plot_calibration"]
 
 
-def plot_calibration(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -> Axes:
+def plot_calibration(
+    tables: pd.DataFrame | Mapping[str, pd.DataFrame],
+    *,
+    time_label: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw observed survival with intervals against predicted survival, and the diagonal.
 
     Parameters
@@ -22,6 +27,8 @@ def plot_calibration(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, ax: A
     tables : DataFrame or mapping of str to DataFrame
         From :func:`sksurv_tta.evaluation.calibration_table` or ``Comparison.calibration``; the names of
         a mapping, such as times, go into the legend. Groups without an observed value are left out.
+    time_label : str, optional
+        Above the names; the place for the unit of the times.
     ax : Axes, optional
 
     Returns
@@ -36,6 +43,7 @@ def plot_calibration(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, ax: A
         ax.legend(
             handles, [plain(name) for name in named], loc="lower left", bbox_to_anchor=(-0.02, 1.0),
             frameon=False, fontsize=text_size(ax), ncols=3, handlelength=1.2,
+            title=time_label and plain(time_label), title_fontsize=text_size(ax), alignment="left",
         )  # fmt: skip
     ax.set_xlim(0, 1.02)
     ax.set_ylim(0, 1.02)

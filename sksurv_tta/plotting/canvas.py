@@ -111,6 +111,7 @@ class SlideCanvas:
             ax.imshow(thumbnail.image, extent=place, interpolation="antialiased", aspect="equal")
             options = {"alpha": SEEN_THROUGH} | options
         drawn = ax.imshow(picture, extent=place, interpolation="nearest", aspect="equal", **options)
+        ax.set_anchor("N")  # so that what hangs below a wide slide stays within the figure
         ax.set_xticks([])
         ax.set_yticks([])
         for spine in ax.spines.values():

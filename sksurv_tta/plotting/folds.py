@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from sksurv_tta.plotting.style import BLUE, LIGHT, axes_for, plain, text_size
 
@@ -44,6 +45,7 @@ def plot_folds(folds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(places, _names(folds))
     ax.set_xlim(-0.6, len(folds) - 0.4)
     ax.set_ylim(0, patients.max() * 1.1)
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set_ylabel("Patients in the test part")
     ax.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 1.0), frameon=False, fontsize=size, ncols=2, handlelength=1.2

@@ -87,7 +87,7 @@ def plot_learning_curves(history: pd.DataFrame, *, figure: Figure | None = None)
         ax.set_title(plain(title), fontsize=text_size(ax), loc="left", fontweight="bold")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
-        ax.yaxis.set_major_formatter("{x:.3g}")
+        ax.ticklabel_format(axis="y", style="plain", useOffset=False)
         if number >= len(axes) - 2:
             ax.set_xlabel("Epoch")
     if any(valid for _, valid in panels.values()):

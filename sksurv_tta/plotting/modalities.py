@@ -26,7 +26,7 @@ def plot_modality_changes(modalities: pd.DataFrame, *, ax: Axes | None = None) -
     -------
     Axes
         One row for each modality, a point for each patient, a line at the median; to the right where the
-        modality raises the risk.
+        modality raises the risk. A single patient's point has a line to zero.
 
     Raises
     ------
@@ -43,11 +43,16 @@ def plot_modality_changes(modalities: pd.DataFrame, *, ax: Axes | None = None) -
         values = known.loc[known["modality"] == name, "change"].to_numpy(dtype=np.float64)
         if not len(values):
             continue
+        colour = COLOURS[row % len(COLOURS)]
+        if len(values) == 1:  # a line at the median would hide the point
+            ax.hlines(row, 0, values, color=colour, linewidth=1.2)
+            ax.plot(values, [row], marker="o", markersize=5, color=colour)
+            continue
         # The golden ratio spreads the points of a row evenly, and the same way every time.
         spread = (np.arange(len(values)) * 0.618 % 1 - 0.5) * 0.5
         ax.plot(
             values, row + spread, linestyle="", marker="o", markersize=2.2, markeredgewidth=0, alpha=0.6,
-            color=COLOURS[row % len(COLOURS)],
+            color=colour,
         )  # fmt: skip
         ax.vlines(np.median(values), row - 0.35, row + 0.35, color="black", linewidth=1.2, zorder=3)
     ax.set_yticks(range(len(names)), [shortened(name) for name in names])

@@ -15,6 +15,11 @@ from sksurv_tta.plotting.style import BLUE, RED, axes_for, shortened, text_size
 __all__ = ["plot_pathway_contributions", "plot_pathway_counts", "plot_pathway_prototypes"]
 
 ROW = 0.125  # inches for a pathway
+#: Words without a digit in the names of common collections that stay in capitals.
+SYMBOLS = frozenset({
+    "AKT", "AMPK", "ATP", "DN", "DNA", "ECM", "EGFR", "ERBB", "GPCR", "JAK", "KRAS", "MAPK", "MTOR", "MYC",
+    "NFKB", "NK", "RAS", "RNA", "TCA", "TGF", "TNF", "TNFA", "UV", "VEGF", "VEGFA", "WNT",
+})  # fmt: skip
 
 
 def plot_pathway_prototypes(
@@ -159,7 +164,15 @@ def _name_rows(ax: Axes, names: pd.Index) -> None:
 def _in_words(pathway: object) -> str:
     """Name of a pathway without the collection it comes from, in small letters, so that more of it fits."""
     words = str(pathway).removeprefix("HALLMARK_").replace("_", " ")
-    return words.capitalize() if words.isupper() else words
+    if not words.isupper():
+        return words
+    small = " ".join(word if _is_symbol(word) else word.lower() for word in words.split())
+    return small[:1].upper() + small[1:]
+
+
+def _is_symbol(word: str) -> bool:
+    """Whether a word in capitals is the name of a gene or the like: it has a digit, or is a known one."""
+    return word in SYMBOLS or any(letter.isdigit() for letter in word)
 
 
 def _readable_on(colour: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -57,7 +58,7 @@ def plot_prototype_map(
     canvas = SlideCanvas.of(of_one_slide(instances), thumbnail)
     counts = instances["prototype"].value_counts(sort=True).index.astype(int).tolist()
     n_rows = -(-len(counts) // _LEGEND_COLUMNS)
-    ax = axes_for(ax, height=_height(canvas) + 0.17 * n_rows)
+    ax = axes_for(ax, height=_height(canvas) + 0.17 * (n_rows + 1) + 0.1)
     top = canvas.top(
         instances["prototype"].to_numpy(dtype=float), instances["confidence"].to_numpy(dtype=float)
     )
@@ -73,7 +74,7 @@ def plot_prototype_map(
     ax.legend(
         handles, [str(number) for number in order], loc="upper center", bbox_to_anchor=(0.5, -0.01),
         ncols=len(columns), frameon=False, fontsize=text_size(ax), handlelength=1,
-        handleheight=1, columnspacing=0.9, handletextpad=0.3,
+        handleheight=1, columnspacing=0.9, handletextpad=0.3, title="Prototype", title_fontsize=text_size(ax),
     )  # fmt: skip
     return ax
 
@@ -114,7 +115,7 @@ def plot_slide_values(
     values = instances[column].to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"column {column!r} has no number for some patches: it was not computed")
-    ax = axes_for(ax, height=_height(canvas))
+    ax = axes_for(ax, height=_height(canvas) + 0.42)
     signed = column == "contribution" and not ranked
     if signed and thumbnail is None:
         ax.set_facecolor(EMPTY)  # or a patch that does nothing would look like no patch
@@ -125,13 +126,8 @@ def plot_slide_values(
         cmap=AROUND_ZERO if signed else LIGHT_IS_HIGH, vmin=limits[0], vmax=limits[1],
     )  # fmt: skip
     bar = ax.figure.colorbar(drawn, ax=ax, orientation="horizontal", pad=0.02, fraction=0.05, aspect=40)
-    if bar.solids is not None:
-        bar.solids.set_alpha(1)
-    bar.outline.set_linewidth(0.4)
-    bar.ax.tick_params(labelsize=text_size(ax), width=0.4, length=2)
-    bar.ax.locator_params(nbins=5)
     name = _NAMES.get(column, column.replace("_", " ").capitalize())
-    bar.set_label(f"{name} (rank within the slide)" if ranked else name, fontsize=text_size(ax))
+    _dress(bar, f"{name} (rank within the slide)" if ranked else name, text_size(ax))
     return ax
 
 
@@ -160,7 +156,8 @@ def plot_prototype_maps(
     Returns
     -------
     list of Axes
-        Up to eight maps, four in a row, are as wide as a column; more, eight in a row, as a page.
+        Up to eight maps, four in a row, are as wide as a column; more, eight in a row, as a page. One scale
+        of colours below them is for all.
 
     Raises
     ------
@@ -176,7 +173,7 @@ def plot_prototype_maps(
     n_rows = -(-len(shown) // n_columns)
     width = WIDTH if n_columns <= 4 else PAGE
     panel = width / n_columns * canvas.shape[0] / canvas.shape[1]
-    figure = figure or figure_of(height=n_rows * (panel + 0.14), width=width)
+    figure = figure or figure_of(height=n_rows * (panel + 0.14) + 0.4, width=width)
     made = subplots(figure, n_rows, n_columns)
     for ax in made[len(shown) :]:
         ax.remove()
@@ -186,12 +183,28 @@ def plot_prototype_maps(
         picture = canvas.mean(_ranks(values) if ranked else values)
         canvas.draw(ax, picture, None, cmap=LIGHT_IS_HIGH, vmin=limits[0], vmax=limits[1])
         ax.set_title(str(number), fontsize=text_size(ax), pad=2, loc="left", fontweight="bold")
-    return made[: len(shown)]
+    axes = made[: len(shown)]
+    bar = figure.colorbar(axes[-1].images[-1], ax=axes, location="bottom", pad=0.02, aspect=50, shrink=0.6)
+    label = "Weight in the prototype of this number" + (", rank within the slide" if ranked else "")
+    _dress(bar, label, text_size(axes[0]))
+    if ranked:
+        bar.set_ticks([0, 1], labels=["lowest", "highest"])
+    return axes
+
+
+def _dress(bar: Colorbar, label: str, size: float) -> None:
+    """Label a scale of colours."""
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)
+    bar.outline.set_linewidth(0.4)
+    bar.ax.tick_params(labelsize=size, width=0.4, length=2)
+    bar.ax.locator_params(nbins=5)
+    bar.set_label(label, fontsize=size)
 
 
 def _height(canvas: SlideCanvas) -> float:
-    """Height of a figure of column width that the slide fits into, in inches."""
-    return min(1.15 * WIDTH, WIDTH * canvas.shape[0] / canvas.shape[1]) + 0.5
+    """Height of a map of a slide that fits into a column, in inches."""
+    return min(1.15 * WIDTH, WIDTH * canvas.shape[0] / canvas.shape[1])
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ def plot_survival_curves(
     curves : DataFrame
         From :func:`sksurv_tta.evaluation.survival_curves`, or ``RiskGroups.curves``.
     log_rank, hazard_ratio : Inference, optional
-        Written into the lower left corner; when they are missing, their reason is.
+        Written above the names of the groups.
     labels : sequence of str, optional
         Name of group 0, 1, and so on. Default: from low to high risk.
     at_risk : bool
@@ -59,7 +59,8 @@ def plot_survival_curves(
     Axes
     """
     n_groups = int(curves["group"].max()) + 1
-    ax = axes_for(ax, height=2.5 + 0.12 * n_groups * at_risk)
+    n_tests = sum(test is not None for test in (log_rank, hazard_ratio))
+    ax = axes_for(ax, height=2.5 + 0.12 * n_groups * at_risk + 0.12 * n_tests)
     names = NAMES.get(n_groups) or [f"Group {number}" for number in range(n_groups)]
     names = [plain(name) for name in labels or names]
     looks = {}
@@ -69,7 +70,7 @@ def plot_survival_curves(
         _draw_curve(ax, curve, f"{names[group]} ({_sizes(curve)})", looks[group])
     _dress(ax, float(curves["time"].max()), plain(time_label))
     ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), frameon=False, fontsize=text_size(ax))
-    _write_tests(ax, log_rank, hazard_ratio)
+    _write_tests(ax, log_rank, hazard_ratio, n_groups)
     if at_risk:
         _write_at_risk(ax, curves, names, looks)
     return ax
@@ -106,7 +107,8 @@ def _dress(ax: Axes, last: float, time_label: str) -> None:
     ax.set_ylabel("Survival probability")
 
 
-def _write_tests(ax: Axes, log_rank: Inference | None, hazard_ratio: Inference | None) -> None:
+def _write_tests(ax: Axes, log_rank: Inference | None, hazard_ratio: Inference | None, n_groups: int) -> None:
+    """Lines above the legend: within the Axes there is no corner that curves leave free for certain."""
     lines = []
     if hazard_ratio is not None:
         ratio = (
@@ -116,10 +118,10 @@ def _write_tests(ax: Axes, log_rank: Inference | None, hazard_ratio: Inference |
     if log_rank is not None:
         lines.append("Log-rank not available" if log_rank.reason else f"Log-rank {p_text(log_rank.p_value)}")
     if lines:
-        ax.text(
-            0.02, 0.03, "\n".join(lines), transform=ax.transAxes, fontsize=text_size(ax), va="bottom",
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-        )  # fmt: skip
+        size = text_size(ax)
+        legend = (1.5 * n_groups + 1.3) * size  # a line, and the space that it keeps around itself
+        above = offset_copy(ax.transAxes, fig=cast(Figure, ax.figure), y=legend, units="points")
+        ax.text(0, 1, "\n".join(lines), transform=above, fontsize=size, va="bottom", linespacing=1.3)
 
 
 def p_text(p_value: float) -> str:

@@ -207,7 +207,7 @@ def _of_model(comparison: Comparison, model: str, name: str, time_label: str) ->
             f"{model}: observed against predicted survival, with 95 % intervals. On the dotted line they "
             "agree.",
             f"Calibration of {model}; the values are in the table.",
-            plot_calibration(tables),
+            plot_calibration(tables, time_label=time_label),
         )
     yield from _explanation(comparison, model, name)
     history = history_of(comparison, model)

@@ -60,3 +60,10 @@ def test_what_is_found_can_be_read(write_hdf5):
 
     files = read_bag_folder(path.parent)
     assert BagArray.from_files(files.values()).n_instances.tolist() == [2]
+
+
+def test_a_folder_above_the_features_leads_to_them(tmp_path, write_hdf5):
+    for place in ("20x/patches/a_patches.h5", "20x/features_uni/a.h5", "20x/features_uni/b.h5"):
+        write_hdf5(f"job/{place}", np.ones((2, 3), "f4"))
+    with pytest.raises(BagFileError, match=r"folders below it do: \S+features_uni, \S+patches\. Pass"):
+        read_bag_folder(tmp_path / "job")

@@ -121,6 +121,7 @@ def test_workers_do_not_repeat_what_was_said(capsys):
     ("text", "shown"),
     [
         ("pass missing='allow' to keep", "pass --missing allow to keep"),
+        ("that patient, pass match='prefix'.", "that patient, pass --match prefix."),
         ("name it with id=... Its", "name it with --id COLUMN Its"),
         ("pass censored='died' instead of event.", "pass --censored died instead of event."),
         ("keep n_events=3 and x==4", "keep n_events=3 and x==4"),

@@ -112,17 +112,35 @@ def test_raw_counts_are_noticed(study):
         study.read(bags=None)
 
 
-def test_a_transposed_table_is_recognised(study):
-    with pytest.raises(CohortError, match=r"patients in its columns .* transposed"):
-        study.read(bags=None, expression=study.expression.T)
+def test_a_transposed_table_is_read_too(study):
+    cohort = study.read(bags=None, expression=study.expression.T)
+    pd.testing.assert_frame_equal(cohort.X, study.read(bags=None).X)
 
 
 def test_ids_without_a_match_are_shown_side_by_side(study):
     study.expression.index = [f"X{i}" for i in range(6)]
     with pytest.raises(
-        CohortError, match=r"\(X0, X1, X2 and 3 more\) is a patient .* \(A-01, A-02, B-01 and 3"
+        CohortError, match=r"No row \(X0, X1, X2 and 3 more\) or column .* \(A-01, A-02, B-01 and 3 more\)\.$"
     ):
         study.read(bags=None)
+
+
+def test_samples_with_a_suffix_are_joined_when_asked_for(study):
+    plain = study.read(bags=None).X
+    study.expression.index += "_T"
+    with pytest.raises(CohortError, match=r"6 of them begin .* \(A-01_T: A-01\).* pass match='prefix'"):
+        study.read(bags=None)
+    pd.testing.assert_frame_equal(study.read(bags=None, match="prefix").X, plain)
+    pd.testing.assert_frame_equal(
+        study.read(bags=None, match="prefix", expression=study.expression.T).X, plain
+    )
+
+
+def test_nothing_is_chosen_among_samples_whose_names_do_not_tell_the_tumour(study):
+    study.expression.index += "_T"
+    study.expression.loc["A-01_N"] = 0.0
+    with pytest.raises(CohortError, match=r"1 patients have several samples .* A-01 \(A-01_T, A-01_N\)"):
+        study.read(bags=None, match="prefix")
 
 
 def test_a_table_without_genes_is_refused(study):

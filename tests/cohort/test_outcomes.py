@@ -80,7 +80,7 @@ def test_times_that_cannot_be_used_are_refused_by_patient(study, value):
         study.read()
 
 
-@pytest.mark.parametrize("value", [2, np.nan, "dead", 0.5])
+@pytest.mark.parametrize("value", [2, np.nan, "relapse", 0.5])
 def test_events_that_are_neither_0_nor_1_are_refused_by_patient(study, value):
     study.clinical["death"] = study.clinical["death"].astype(object)
     study.clinical.loc[3, "death"] = value
@@ -88,6 +88,13 @@ def test_events_that_are_neither_0_nor_1_are_refused_by_patient(study, value):
         CohortError, match=r"1 of 6 .* 'death' that is neither 0 nor 1: B-02.*turned into 0 and 1"
     ):
         study.read()
+
+
+def test_dead_and_alive_are_understood_as_events_and_not_as_censoring(study):
+    study.clinical["death"] = study.clinical["death"].map({1: "Dead", 0: "Alive"})
+    assert study.read().y["event"].tolist() == [True, False] * 3
+    with pytest.raises(CohortError, match="6 of 6 patients have a value in 'death' that is neither 0 nor 1"):
+        study.read(event=None, censored="death")
 
 
 def test_one_column_cannot_be_time_and_event(study):

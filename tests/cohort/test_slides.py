@@ -145,6 +145,19 @@ def test_names_without_a_match_are_shown_side_by_side(study):
         study.read(bags=path)
 
 
+def test_files_with_a_suffix_are_joined_when_asked_for(study):
+    for patient in PATIENTS:
+        (study.bags / f"{patient}.h5").rename(study.bags / f"{patient}_HE_1.h5")
+    write_slide(study.bags, "A-02_HE_2", n_instances=9)
+    with pytest.raises(CohortError, match=r"7 of them begin .* \(A-01_HE_1: A-01\).* column slide_ids"):
+        study.read(expression=None)
+    bags = study.read(expression=None, match="prefix").X["wsi"].array
+    assert bags.n_instances.tolist() == [2, 3 + 9, 4, 5, 6, 7]
+    study.clinical.loc[5, "case_id"] = "A"
+    with pytest.raises(CohortError, match=r"3 feature files begin .* A-01_HE_1 \(A or A-01\)"):
+        study.read(expression=None, match="prefix")
+
+
 def test_damaged_files_are_problems_of_the_cohort(study):
     (study.bags / "B-01.h5").write_bytes(b"no hdf5")
     study.clinical.loc[0, "days"] = -1

@@ -34,3 +34,8 @@ def test_named_tables_differ_in_colour_and_shape_and_have_a_legend(table):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["at 365", r"at \$x\$"]
     looks = {(line.get_color(), line.get_marker()) for line in ax.lines[1:]}
     assert len(looks) == 2
+
+
+def test_the_unit_of_the_times_stands_above_their_names(table):
+    legend = plot_calibration({"at 12": table}, time_label="Time (months)").get_legend()
+    assert legend.get_title().get_text() == "Time (months)"

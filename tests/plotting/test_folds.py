@@ -24,3 +24,8 @@ def test_many_folds_have_short_names_and_no_numbers(folds):
     ax = plot_folds(many)
     assert [label.get_text() for label in ax.get_xticklabels()] == [str(fold) for fold in range(20)]
     assert not ax.texts
+
+
+def test_patients_are_counted_in_whole_numbers(folds):
+    ax = plot_folds(folds)
+    assert all(float(tick).is_integer() for tick in ax.get_yticks())

@@ -52,3 +52,11 @@ def test_a_given_figure_is_drawn_on(history):
 def test_a_table_that_is_no_history_is_refused():
     with pytest.raises(ValueError, match="a history has a column epoch"):
         plot_learning_curves(pd.DataFrame({"epoch": [1], "dur": [0.1]}))
+
+
+def test_numbers_beside_a_panel_have_equally_many_decimals(history):
+    for ax in plot_learning_curves(history):
+        ax.figure.draw_without_rendering()
+        labels = [label.get_text() for label in ax.get_yticklabels() if label.get_text()]
+        assert len({len(label.partition(".")[2]) for label in labels}) == 1
+        assert not ax.yaxis.get_offset_text().get_text()

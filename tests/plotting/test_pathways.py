@@ -34,6 +34,24 @@ def test_cells_are_the_first_prototypes_of_each_pathway(weights):
     assert min(text.get_fontsize() for text in ax.texts) >= 6
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("HALLMARK_E2F_TARGETS", "E2F targets"),
+        ("HALLMARK_TNFA_SIGNALING_VIA_NFKB", "TNFA signaling via NFKB"),
+        ("HALLMARK_UV_RESPONSE_DN", "UV response DN"),
+        ("HALLMARK_IL6_JAK_STAT3_SIGNALING", "IL6 JAK STAT3 signaling"),
+        ("HALLMARK_MITOTIC_SPINDLE", "Mitotic spindle"),
+        ("Tumor Suppressor", "Tumor Suppressor"),
+    ],
+)
+def test_names_of_pathways_keep_the_names_of_genes(weights, name, shown):
+    ax = plot_pathway_prototypes(weights.assign(pathway=name))
+    (label,) = (label.get_text() for label in ax.get_yticklabels())
+    assert shown.startswith(label.removesuffix("…"))
+    assert len(label) >= min(len(shown), 20)
+
+
 def test_of_several_patients_the_mean_counts(weights):
     other = weights.assign(patient="Q", mixed=[0.9, 0, 0, 0.1] * 2)
     ax = plot_pathway_prototypes(pd.concat([weights, other]), n_top=1)
@@ -74,6 +92,14 @@ def test_changes_are_points_with_a_line_at_the_median():
     medians = [lines.get_segments()[0][0, 0] for lines in ax.collections]
     assert medians == pytest.approx([0.2, -0.3])
     assert b"genes" in as_svg(ax.figure)
+
+
+def test_the_change_of_a_single_patient_is_a_point_with_a_line_to_zero():
+    ax = plot_modality_changes(pd.DataFrame({"modality": ["wsi", "genes"], "change": [0.1, -0.2]}))
+    assert [line.get_xdata().tolist() for line in ax.lines[1:]] == [[0.1], [-0.2]]
+    assert min(line.get_markersize() for line in ax.lines[1:]) >= 4
+    stems = [lines.get_segments()[0].tolist() for lines in ax.collections]
+    assert stems == [[[0, 0], [0.1, 0]], [[0, 1], [-0.2, 1]]]
 
 
 def test_what_was_not_computed_is_not_drawn(weights):

@@ -55,6 +55,7 @@ def test_each_patch_has_the_colour_of_its_prototype_and_the_rest_has_none(slide)
 def test_the_legend_numbers_prototypes_with_the_most_frequent_first(slide):
     ax = plot_prototype_map(slide)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["4", "7"]
+    assert ax.get_legend().get_title().get_text() == "Prototype"
     colours = [patch.get_facecolor() for patch in ax.get_legend().get_patches()]
     assert colours == [to_rgba(prototype_colour(4)), to_rgba(prototype_colour(7))]
 
@@ -99,7 +100,10 @@ def test_every_prototype_has_a_map(slide):
     axes = plot_prototype_maps(slide, weights)
     assert [ax.get_title(loc="left") for ax in axes] == [str(k) for k in range(9)]
     assert colour_at(axes[3], 350, 250) == 1
-    assert len(axes[0].figure.axes) == 9
+    *maps, scale = axes[0].figure.axes
+    assert maps == axes
+    assert scale.get_xlabel() == "Weight in the prototype of this number, rank within the slide"
+    assert [label.get_text() for label in scale.get_xticklabels()] == ["lowest", "highest"]
     raw = plot_prototype_maps(slide, weights, prototypes=[2, 5], ranked=False, figure=Figure())
     assert colour_at(raw[1], 350, 250) == weights[2, 5]
     assert raw[0].images[0].get_clim() == raw[1].images[0].get_clim() == (0, 26)
@@ -110,6 +114,25 @@ def test_maps_fit_the_column_and_can_be_saved(slide, thumbnail):
         assert ax.figure.get_figwidth() == pytest.approx(WIDTH)
         assert as_png(ax.figure, dpi=50)
         assert as_svg(ax.figure)
+
+
+@pytest.mark.parametrize("n_prototypes", [4, 32])
+def test_nothing_reaches_over_the_edge_of_a_map(slide, n_prototypes):
+    table = pd.concat([slide.assign(prototype=k, x=slide["x"] + 200 * k) for k in range(n_prototypes)])
+    tall = table.assign(x=table["y"], y=table["x"])
+    weights = np.random.default_rng(0).random((3, n_prototypes))
+    for ax in (
+        plot_prototype_map(table),
+        plot_prototype_map(tall),
+        plot_slide_values(tall, "contribution"),
+        plot_prototype_maps(slide, weights)[0],
+    ):
+        ax.figure.draw_without_rendering()  # lays out
+        edge, figure = ax.figure.bbox, ax.figure.get_tightbbox().transformed(ax.figure.dpi_scale_trans)
+        assert figure.x0 >= edge.x0 - 1
+        assert figure.y0 >= edge.y0 - 1
+        assert figure.x1 <= edge.x1 + 1
+        assert figure.y1 <= edge.y1 + 1
 
 
 def test_what_cannot_be_on_one_map_is_refused(slide):

@@ -58,6 +58,18 @@ def test_hazard_ratio_and_test_are_written_or_said_to_be_missing(curves):
     assert ax.texts[0].get_text() == "Hazard ratio not available\nLog-rank not available"
 
 
+@pytest.mark.parametrize("names", [None, ["One", "Two"]])
+def test_the_test_lies_above_the_names_and_both_above_the_curves(curves, names):
+    ax = plot_survival_curves(
+        curves, labels=names, hazard_ratio=RATIO, log_rank=Inference(value=9.5, p_value=0.0021)
+    )
+    ax.figure.draw_without_rendering()
+    tests, legend = ax.texts[0].get_window_extent(), ax.get_legend().get_window_extent()
+    assert tests.y0 >= legend.y1 - 2 * ax.figure.dpi / 72  # a legend keeps some points around its text
+    assert legend.y0 >= ax.transAxes.transform((0, 1))[1]
+    assert tests.y1 <= ax.figure.bbox.y1
+
+
 @pytest.mark.parametrize(
     ("p", "text"), [(0.0001, "p < 0.001"), (0.012, "p = 0.012"), (0.5, "p = 0.50"), (1.0, "p = 1.00")]
 )
