@@ -46,7 +46,7 @@ print(len(train), "patients to learn from,", len(test), "to be tested on")
 model = TTASurvivalEstimator(
     pathways=cohort.pathways,
     random_state=0,
-).fit(X.iloc[train], y[train])
+).fit(X.iloc[train], y[train], sites=np.asarray(site)[train])
 
 # %%
 # What the training did: the parts of the loss, and the share of the tokens' mass that is assigned to

@@ -56,6 +56,6 @@ plot_slide_values(explanation.instances, "contribution", ax=axes[2])
 plt.show()
 
 # %%
-# **What it shows:** nearly all of this patient's risk comes from the genes; on the slide, patches in one
+# **What it shows:** most of this patient's risk comes from the genes; on the slide, patches in one
 # colour raise the risk above that of the average patch and those in the other lower it. It is what the model
 # uses, not what causes the outcome.
