@@ -23,13 +23,13 @@ from common import report
 
 from sksurv_tta.cli.values import known_models
 from sksurv_tta.evaluation import concordance_index, get_model
+from sksurv_tta.evaluation.fitting import site_parameters
 from sksurv_tta.exceptions import SksurvTTAWarning
 
 
 def fit(model, X, y, site):
-    """Fit with the sites where the model takes them."""
-    takes_sites = "sites" in type(model).fit.__code__.co_varnames
-    return model.fit(X, y, sites=site) if takes_sites else model.fit(X, y)
+    """Fit with the sites where the model takes them, as ``evaluate`` does."""
+    return model.fit(X, y, **site_parameters(model, site))
 
 
 def measure(name, options):
