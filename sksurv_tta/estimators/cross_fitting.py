@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,10 @@ __all__ = ["assign_folds", "combine", "held_out_outputs", "linear_features", "on
 
 Array = NDArray[np.float64]
 
-#: Before any evidence a part of the risk is taken to raise the log hazard by this much for each of its
-#: standard deviations, give or take PRIOR_SD.
-PRIOR_MEAN = 0.15
-PRIOR_SD = 0.1
+#: Before any evidence network and linear path are taken to raise the log hazard by this much for each of
+#: their standard deviations, give or take PRIOR_SCALE, the half width of a Cauchy distribution.
+PRIOR_CENTRES = (0.15, 0.3)
+PRIOR_SCALE = 0.07
 
 
 def assign_folds(y: Any, sites: Any, n_members: int) -> NDArray[np.int64]:
@@ -162,17 +163,18 @@ def on_one_level(outputs: Array, folds: NDArray[np.int64]) -> Array:
 def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPrediction:
     r"""Weigh the outputs by how well they rank patients they have not seen.
 
-    A Cox model of the standardised outputs with weights that are not negative and a normal prior,
+    A Cox model of the standardised outputs with weights that are not negative and a Cauchy prior,
 
-    .. math:: \max_{w \ge 0} \; \ell(Z w) - \sum_k (w_k - \mu)^2 / 2 \tau^2,
+    .. math:: \max_{w \ge 0} \; \ell(Z w) - \sum_k \log\bigl(1 + (w_k - \mu_k)^2 / s^2\bigr),
 
-    so that one cohort's chance does not silence a part. The baseline hazard is that of the same
-    outputs: predicted probabilities are as cautious as the ranking is uncertain.
+    so that one cohort's chance does not silence a part, while strong evidence meets no resistance. The
+    baseline hazard is that of the same outputs: predicted probabilities are as cautious as the ranking
+    is uncertain.
 
     Parameters
     ----------
-    outputs : ndarray of shape (n_patients, n_outputs)
-        Of patients that were held out, :func:`on_one_level`.
+    outputs : ndarray of shape (n_patients, 1 or 2)
+        Of patients that were held out, :func:`on_one_level`: of the network, and of the linear path.
     time : ndarray of shape (n_patients,)
     event : ndarray of shape (n_patients,), bool
     """
@@ -181,14 +183,19 @@ def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPredict
     standardised = (outputs - outputs.mean(axis=0)) / np.where(told, scale, 1.0)
     likelihood = CoxLikelihood(time, event)
 
+    centres = np.array(PRIOR_CENTRES[: outputs.shape[1]])
+
     def negative(weights: Array) -> tuple[float, Array]:
         log_risk = standardised @ weights
-        away = (weights - PRIOR_MEAN) / PRIOR_SD
-        value = likelihood.value(log_risk) - float(away @ away) / 2
-        return -value, away / PRIOR_SD - standardised.T @ likelihood.gradient(log_risk)
+        away = (weights - centres) / PRIOR_SCALE
+        value = likelihood.value(log_risk) - float(np.log1p(away**2).sum())
+        slope = 2 * away / (1 + away**2) / PRIOR_SCALE
+        return -value, slope - standardised.T @ likelihood.gradient(log_risk)
 
-    start = np.full(outputs.shape[1], PRIOR_MEAN)
-    bounds = [(0.0, None)] * outputs.shape[1]
-    found = minimize(negative, start, jac=True, bounds=bounds, method="L-BFGS-B")
-    weights = np.where(told, found.x / np.where(told, scale, 1.0), 0.0)
+    # Far from its centre the prior is not concave: search from there and from where many weights would be.
+    starts = product(*[(centre, 1.0) for centre in centres])
+    bounds = [(0.0, None)] * len(centres)
+    searches = [minimize(negative, start, jac=True, bounds=bounds, method="L-BFGS-B") for start in starts]
+    best = min(searches, key=lambda search: search.fun)
+    weights = np.where(told, best.x / np.where(told, scale, 1.0), 0.0)
     return CoxPrediction.fit(outputs, time, event, weights)

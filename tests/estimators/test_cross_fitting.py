@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from sksurv_tta.bags import Bag
 from sksurv_tta.estimators.cross_fitting import (
-    PRIOR_MEAN,
+    PRIOR_CENTRES,
     assign_folds,
     combine,
     held_out_outputs,
@@ -76,8 +77,21 @@ def test_a_part_without_evidence_keeps_the_prior_and_a_constant_has_no_say():
     time, event = np.ones(50), np.arange(50) < 2
     outputs = np.column_stack([np.random.default_rng(0).normal(size=50), np.full(50, 3.0)])
     rule = combine(outputs, time, event)
-    assert rule.weights[0] * outputs[:, 0].std() == pytest.approx(PRIOR_MEAN, abs=0.03)
+    assert rule.weights[0] * outputs[:, 0].std() == pytest.approx(PRIOR_CENTRES[0], abs=0.03)
     assert rule.weights[1] == 0
+
+
+def test_strong_evidence_overrules_the_prior():
+    """Of a part that tells the hazard exactly, the weight is that of a Cox model without a prior."""
+    random = np.random.default_rng(3)
+    log_risk, noise = random.normal(size=(2, 500))
+    time = random.exponential(np.exp(-log_risk)) + 0.01
+    event = np.ones(500, dtype=bool)
+    free = CoxPHSurvivalAnalysis().fit(log_risk[:, None], Surv.from_arrays(event, time)).coef_[0]
+    for outputs, place in ((np.column_stack([log_risk, noise]), 0), (np.column_stack([noise, log_risk]), 1)):
+        weights = combine(outputs, time, event).weights
+        assert weights[place] == pytest.approx(free, rel=0.05)
+        assert weights[1 - place] < 0.1
 
 
 def test_the_linear_path_sees_expression_or_else_the_means_of_bags():
