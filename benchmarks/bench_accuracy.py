@@ -21,6 +21,8 @@ from sksurv_tta import TTASurvivalEstimator, read_cohort
 from sksurv_tta.evaluation import concordance_index
 from sksurv_tta.exceptions import SksurvTTAWarning
 
+#: What is left when histology is noise of the right kind: every patient has the bag of another one.
+OTHERS = "robust, bags of other patients"
 VARIANTS = {
     "robust": {},
     "robust, one member": {"n_members": 1},
@@ -32,6 +34,7 @@ VARIANTS = {
     "robust, no transport": {"together": False},
     "robust, no anchors": {"apart": False},
     "paper": {"recipe": "paper"},
+    OTHERS: {},
 }
 
 
@@ -58,20 +61,30 @@ def scores(model, X, y):
     return {name: concordance_index(y, risk).value for name, risk in parts.items()}
 
 
+def columns(found, variant):
+    """X of a variant."""
+    if variant != OTHERS:
+        return found.X
+    bags = next(name for name, kind in found.X.dtypes.items() if kind == "bag")
+    exchanged = np.random.default_rng(0).permutation(len(found.X))
+    return found.X.assign(**{bags: found.X[bags].array.take(exchanged)})
+
+
 def run(options):
     """One row for each cohort, variant, seed, fold and part."""
     rows = []
     for cohort in options.cohorts:
         found, folds, pathways = read(options.data, cohort)
         for name in options.variants:
+            X = columns(found, name)
             for seed in range(options.seeds):
                 for fold in np.unique(folds):
                     train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
                     model = TTASurvivalEstimator(pathways=pathways, random_state=seed, **VARIANTS[name])
                     start = time.perf_counter()
-                    model.fit(found.X.iloc[train], found.y[train], sites=np.asarray(found.site)[train])
+                    model.fit(X.iloc[train], found.y[train], sites=np.asarray(found.site)[train])
                     seconds = time.perf_counter() - start
-                    for part, value in scores(model, found.X.iloc[test], found.y[test]).items():
+                    for part, value in scores(model, X.iloc[test], found.y[test]).items():
                         rows.append((cohort.upper(), name, part, seed, int(fold), value, seconds))
     return pd.DataFrame(rows, columns=["cohort", "variant", "part", "seed", "fold", "c_index", "seconds"])
 
