@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from sksurv_tta._files import write_atomically
 from sksurv_tta.bags import guards
 
 __all__ = [
@@ -83,16 +84,7 @@ def write_checksums(
             raise guards.refuse(path, f"cannot stand in the list of {root}: give plain names of that folder.")
         lines.append(f"{_sha256(os.fspath(path))}  {path.name}\n")
     target = root / LIST_NAME
-    partial = root / f".{LIST_NAME}.partial-{os.getpid()}"
-    try:
-        with open(partial, "x", encoding="utf-8") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_atomically(target, "".join(lines).encode("utf-8"))
     return target
 
 

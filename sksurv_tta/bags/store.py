@@ -29,6 +29,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from sksurv_tta._files import sync_folder
 from sksurv_tta.bags import guards
 from sksurv_tta.bags.array import BagArray
 from sksurv_tta.bags.bag import Bag
@@ -297,8 +298,4 @@ def _appearing_when_complete(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    parent = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    sync_folder(target.parent)

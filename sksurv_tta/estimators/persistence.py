@@ -19,6 +19,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from sksurv_tta._files import write_atomically
 from sksurv_tta.estimators.inputs import InputSchema, as_pathway_mapping
 from sksurv_tta.estimators.model_document import check_content, columns_of, schema_of
 from sksurv_tta.estimators.parameters import NOT_STORED, changed_parameters, stored_parameters
@@ -32,7 +33,6 @@ from sksurv_tta.estimators.stored_numbers import (
 from sksurv_tta.exceptions import ModelFileError, listing
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training.environment import is_here
-from sksurv_tta.training.files import write_atomically
 from sksurv_tta.training.history import as_history, as_records
 from sksurv_tta.training.tensor_files import Layout, TensorFile, UnreadableFileError, open_file, pack
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sksurv_tta.training.files import write_atomically
+from sksurv_tta._files import write_atomically
 
 __all__ = ["data_digest", "fit_digest", "model_digest", "read_record", "write_record"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from sksurv_tta.training.files import write_atomically
+from sksurv_tta._files import write_atomically
 
 __all__ = ["as_safe_csv", "write_csv", "write_text"]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from sksurv_tta._files import write_atomically
 from sksurv_tta.exceptions import FoldError, listing
 
 __all__ = [
@@ -200,14 +201,6 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str]) -> pd.DataF
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a CSV file whole or not at all: beside its place first, then moved there."""
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as stream:
-            table.to_csv(stream, index=False, lineterminator="\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write a CSV file whole or not at all."""
+    text = table.to_csv(index=False, lineterminator="\n")
+    write_atomically(Path(path), text.encode("utf-8"))

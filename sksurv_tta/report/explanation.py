@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from sksurv_tta._files import write_atomically
 from sksurv_tta.evaluation import Explanation, PatientExplanation, as_geojson, slides_with_squares
 from sksurv_tta.evaluation.safe_csv import write_csv, write_text
 from sksurv_tta.exceptions import ExplanationWarning, listing
-from sksurv_tta.training.files import write_atomically
 
 __all__ = ["HOW_TO_PARQUET", "ExplanationFolder", "can_write_parquet", "write_explanation"]
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sksurv_tta._files import write_atomically
 from sksurv_tta.evaluation import Explanation, PatientExplanation, prototypes_in_plane, tokens_in_plane
 from sksurv_tta.plotting import (
     Thumbnail,
@@ -28,7 +29,6 @@ from sksurv_tta.plotting import (
     read_thumbnail,
 )
 from sksurv_tta.report.explanation import ExplanationFolder
-from sksurv_tta.training.files import write_atomically
 
 __all__ = ["draw_cohort", "draw_slide", "find_image"]
 

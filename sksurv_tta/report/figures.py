@@ -12,6 +12,7 @@ from typing import cast
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sksurv_tta._files import write_atomically
 from sksurv_tta.evaluation import Comparison, RiskGroups
 from sksurv_tta.plotting import (
     as_png,
@@ -28,7 +29,6 @@ from sksurv_tta.plotting import (
 )
 from sksurv_tta.report.html_tables import interval, number
 from sksurv_tta.report.parts import calibrations_of, explanation_of, history_of, risk_groups_of
-from sksurv_tta.training.files import write_atomically
 
 __all__ = ["Drawing", "all_drawings", "write_figures"]
 

@@ -19,11 +19,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from sksurv_tta._files import remove_stale, write_atomically
 from sksurv_tta.exceptions import CheckpointMismatchError, ModelFileError, TrainingWarning, listing
 from sksurv_tta.training.early_stopping import EarlyStop
 from sksurv_tta.training.environment import describe_environment
-from sksurv_tta.training.files import locked, remove_stale, write_atomically
 from sksurv_tta.training.history import as_history, as_records
+from sksurv_tta.training.locks import locked
 from sksurv_tta.training.tensor_files import TensorFile, UnreadableFileError, open_file, pack
 
 __all__ = ["Checkpoints"]

@@ -9,10 +9,10 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 import sksurv_tta
+from sksurv_tta import _files as files
 from sksurv_tta.cli import evaluate, fit, messages
 from sksurv_tta.cli.messages import as_options, readable_warnings
 from sksurv_tta.exceptions import CohortWarning, TrainingDivergedError
-from sksurv_tta.training import files
 
 
 def test_python_m_runs_the_command_line():

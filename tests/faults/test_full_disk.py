@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from sksurv_tta import _files as files
 from sksurv_tta.bags import write_checksums
 from sksurv_tta.evaluation.cache import write_record
 from sksurv_tta.evaluation.safe_csv import write_csv, write_text
@@ -14,7 +15,6 @@ from sksurv_tta.exceptions import TrainingWarning
 from sksurv_tta.model_selection.fold_files import write_folds
 from sksurv_tta.report.figures import Drawing, write_figures
 from sksurv_tta.training import checkpoints as checkpoints_module
-from sksurv_tta.training import files
 
 
 @pytest.fixture

@@ -191,7 +191,7 @@ TESTED_IN = {
     "training/checkpoints.py": "faults/test_checkpoints.py",
     "training/early_stopping.py": "estimators/test_base.py",
     "training/environment.py": "faults/test_checkpoints.py",
-    "training/files.py": "faults/test_full_disk.py",
+    "training/locks.py": "faults/test_checkpoints.py",
     "training/history.py": "estimators/test_persistence.py",
     "training/patients.py": "training/test_batches.py",
     "training/schedules.py": "estimators/test_all_estimators.py",

@@ -11,7 +11,7 @@ ROOT = Path(sksurv_tta.__file__).parent
 
 # A room may import rooms with a smaller number, and itself; equal numbers do not know each other.
 LAYER = {
-    "exceptions": 0, "_version": 0, "_threads": 0,
+    "exceptions": 0, "_version": 0, "_threads": 0, "_files": 0,
     "bags": 1, "pathways": 1, "transport": 1, "losses": 1, "model_selection": 1,
     "cohort": 2, "networks": 2,
     "training": 3,

@@ -1,4 +1,4 @@
-"""Files that are either written whole or not at all, and folders that one run has for itself."""
+"""Folders that one run has for itself."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,64 +18,11 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["locked", "remove_stale", "write_atomically"]
+__all__ = ["locked"]
 
-SUFFIX = ".partial"  # of a file that is being written
 LOCK_NAME = "lock"
 LOCKED_BYTE = 1 << 20  # far behind the text of a lock file, which others must be able to read
 MAX_LOCK_BYTES = 4096
-_NUMBERS = count()  # tells the temporary files of one process apart
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment it holds either its old content or all of the new.
-
-    The bytes go to a temporary file in the same folder and to the disk; only then does that
-    file take the place of the old one. When anything fails, the old file is as it was.
-
-    Parameters
-    ----------
-    path : Path
-        A link is followed: what it points to is replaced.
-    data : bytes
-
-    Raises
-    ------
-    OSError
-        If the disk is full, or the folder cannot be written; names ``path``.
-    """
-    asked, path = path, Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBERS)}{SUFFIX}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):  # what went wrong first is what is told
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise OSError(error.errno, error.strerror, os.fspath(asked)) from error
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself reach the disk; Windows has no such call and needs none."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def remove_stale(folder: Path) -> None:
-    """Remove what killed writers left in a folder; call it only where no one else writes."""
-    for leftover in folder.glob(f".*{SUFFIX}"):
-        leftover.unlink(missing_ok=True)
 
 
 @contextmanager
