@@ -55,7 +55,7 @@ class InputPreparation(nn.Module):
         if not self.standardise:
             return values
         centre, scale = (getattr(self, f"instance_{what}_{modality}") for what in ("centre", "scale"))
-        return (values - centre) / scale
+        return (values - centre).div_(scale)
 
     @torch.no_grad()
     def learn_profiles(self, profiles: Tensor) -> None:
