@@ -67,8 +67,8 @@ def with_signal(modalities):
 #
 # Shuffled outcomes: 0.467, where scores drawn at random have a standard deviation of 0.031.
 #
-# recipe="robust", all eight members, with sites: both 0.735, 0.683 and 0.736 on these three cohorts, bags 0.723,
-# 0.647 and 0.709, genes 0.679, 0.655 and 0.680.
+# recipe="robust", all eight members, with sites: both 0.735, 0.683 and 0.736 on these three cohorts,
+# bags 0.723, 0.647 and 0.709, genes 0.679, 0.655 and 0.680.
 
 
 def test_both_modalities_predict_survival():

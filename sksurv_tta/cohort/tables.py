@@ -18,7 +18,7 @@ import pandas as pd
 from sksurv_tta.cohort.findings import Findings
 from sksurv_tta.exceptions import listing
 
-__all__ = ["Source", "check_ids", "find_id_column", "plain_name", "read_header", "read_table"]
+__all__ = ["EXACT_FLOATS", "Source", "check_ids", "find_id_column", "plain_name", "read_header", "read_table"]
 
 Source = pd.DataFrame | str | os.PathLike[str]
 
@@ -38,6 +38,8 @@ MAX_BYTES = {"outcomes": 50 * 2**20, "expression": 8 * 2**30}
 # Put before each cell of a text column while pandas reads, which else takes a site called NA for missing.
 # (Its other way, a list of missing values for each column, takes ten times as long for a wide table.)
 SHIELD = "'"
+# Read the numbers that were written, to the bit; pandas 3 always does.
+EXACT_FLOATS: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
 
 
 def read_header(source: Source, what: str, findings: Findings) -> list[str] | None:
@@ -108,6 +110,7 @@ def read_table(
                 na_values=UNKNOWN,
                 keep_default_na=False,
                 low_memory=False,
+                **EXACT_FLOATS,
                 encoding="utf-8-sig",
             )
     except (OSError, EOFError, ValueError, ImportError, zlib.error, csv.Error) as error:

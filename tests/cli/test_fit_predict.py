@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from sksurv_tta import load_model, read_cohort
+from sksurv_tta.cohort.tables import EXACT_FLOATS
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def test_risks_are_those_of_the_estimator(study, patients, model, run, tmp_path)
     said = run("predict", "--model", model, *new_data(study, patients), "--times", "900,300", "--out", out)
     assert said.code == 0
     assert f"Predictions: {out} (48 patients)" in said.out
-    table = pd.read_csv(out)
+    table = pd.read_csv(out, **EXACT_FLOATS)
     assert list(table) == ["id", "risk", "survival@300", "survival@900"]
     assert table["id"].tolist() == study.cohort.ids.tolist()
 

@@ -12,6 +12,7 @@ from sksurv.ensemble import RandomSurvivalForest
 from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.metrics import concordance_index_censored
 
+from sksurv_tta.cohort.tables import EXACT_FLOATS
 from sksurv_tta.evaluation import RidgeCox, compare
 from sksurv_tta.evaluation.cache import read_record, write_record
 from sksurv_tta.exceptions import CohortError, FoldError, OutcomeError, TrainingWarning
@@ -212,7 +213,7 @@ def test_a_full_disk_costs_the_cache_and_not_the_comparison(genes_and_outcome, t
 
 def test_tables_are_safe_to_open_and_replaced_whole(comparison, tmp_path):
     comparison.to_csv(tmp_path)
-    written = pd.read_csv(tmp_path / "predictions.csv")
+    written = pd.read_csv(tmp_path / "predictions.csv", **EXACT_FLOATS)
     np.testing.assert_array_equal(written["risk"], comparison.predictions["risk"])
     assert not list(tmp_path.glob(".*"))
 

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sksurv_tta.cohort.tables import EXACT_FLOATS
 from sksurv_tta.evaluation import RidgeCox, compare, log_rank
 from sksurv_tta.evaluation.names import metric_name
 
@@ -95,7 +96,7 @@ def test_everything_can_be_written_as_csv(comparison, tmp_path):
     comparison.to_csv(tmp_path / "out")
     names = sorted(path.stem for path in (tmp_path / "out").iterdir())
     assert names == ["fits", "folds", "noise_floor", "paired", "predictions", "summary", "table"]
-    back = pd.read_csv(tmp_path / "out" / "table.csv")
+    back = pd.read_csv(tmp_path / "out" / "table.csv", **EXACT_FLOATS)
     np.testing.assert_array_equal(back["value"], comparison.table["value"])
 
 

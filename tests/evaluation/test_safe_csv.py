@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sksurv_tta.cohort.tables import EXACT_FLOATS
 from sksurv_tta.evaluation.safe_csv import as_safe_csv, write_csv
 
 
@@ -48,7 +49,7 @@ def test_numbers_come_back_bit_by_bit_and_text_as_it_was(tmp_path):
     numbers = np.random.default_rng(0).standard_normal(50) * 10.0 ** np.arange(-25, 25)
     ids = [f'Ä"{i};,\n<b>' for i in range(50)]
     write_csv(pd.DataFrame({"id": ids, "risk": numbers}), tmp_path / "t.csv")
-    back = pd.read_csv(tmp_path / "t.csv")
+    back = pd.read_csv(tmp_path / "t.csv", **EXACT_FLOATS)
     np.testing.assert_array_equal(back["risk"], numbers)
     assert back["id"].tolist() == ids
 
