@@ -19,17 +19,29 @@ __all__ = [
 ]
 
 
+#: Ways to treat events at one time in :func:`cox_loss`.
+TIES = ("breslow", "efron")
+
+
 def _at_least_float32(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
-    r"""Negative Cox partial log-likelihood per event, ties by Breslow: Eq. (56).
+def cox_loss(risk: Tensor, time: Tensor, event: Tensor, *, ties: str = "breslow") -> Tensor:
+    r"""Negative Cox partial log-likelihood per event: Eq. (56), where ties are treated as by Breslow.
 
     .. math::
 
         \mathcal L = -\frac{1}{\sum_i \delta_i}
             \sum_{i: \delta_i = 1} \Bigl[ r_i - \log \sum_{j: y_j \ge y_i} e^{r_j} \Bigr]
+
+    With ``ties="efron"`` the :math:`d` events of one time, :math:`D`, leave the risk set one after
+    another, in the mean over all orders; their terms are
+
+    .. math::
+
+        \sum_{i \in D} r_i - \sum_{l=0}^{d-1} \log \Bigl[
+            \sum_{j: y_j \ge y} e^{r_j} - \frac{l}{d} \sum_{j \in D} e^{r_j} \Bigr].
 
     Parameters
     ----------
@@ -39,6 +51,8 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
         Time to event or censoring :math:`y`, in any unit.
     event : Tensor of shape (n_patients,)
         Event indicator :math:`\delta`: True or 1 where the event happened.
+    ties : {"breslow", "efron"}
+        How events at one time are treated. Without such events both are the same.
 
     Returns
     -------
@@ -49,8 +63,10 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If the three do not have the same one-dimensional shape.
+        If the three do not have the same one-dimensional shape, or ties is neither of the two.
     """
+    if ties not in TIES:
+        raise ValueError(f"ties must be one of {TIES}, got {ties!r}.")
     if risk.ndim != 1 or risk.shape != time.shape or risk.shape != event.shape:
         raise ValueError(
             "risk, time and event must be one-dimensional and of equal length, got shapes "
@@ -58,13 +74,46 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
         )
     risk = _at_least_float32(risk)
     event = event.to(risk.dtype)
+    log_likelihood = (_efron if ties == "efron" else _breslow)(risk, time, event)
+    return -log_likelihood / event.sum().clamp(min=1.0)
+
+
+def _breslow(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
+    """Log-likelihood in which tied events share one risk set."""
     order = torch.argsort(time, descending=True, stable=True)
     risk, time, event = risk[order], time[order], event[order]
     log_sums = torch.logcumsumexp(risk, dim=0)
-    # Tied patients share one risk set: the running sum at the last of them.
+    # The risk set of tied patients is the running sum at the last of them.
     last_of_ties = torch.searchsorted(-time, -time, right=True) - 1
-    log_likelihood = (event * (risk - log_sums[last_of_ties])).sum()
-    return -log_likelihood / event.sum().clamp(min=1.0)
+    return (event * (risk - log_sums[last_of_ties])).sum()
+
+
+def _efron(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
+    """Log-likelihood in which tied events leave the risk set by equal shares."""
+    # Longest first, and of one time those without event first: what stands before the first event
+    # of a time is the risk set without that time's events.
+    order = torch.argsort(event, stable=True)
+    order = order[torch.argsort(time[order], descending=True, stable=True)]
+    risk, happened = risk[order], event[order] > 0
+    nobody = risk.new_full((1,), -torch.inf)
+    log_before = torch.cat([nobody, torch.logcumsumexp(risk, dim=0)])
+    places = happened.nonzero().squeeze(1)
+    risk, time = risk[places], time[order][places]
+    _, group, deaths = torch.unique_consecutive(time, return_inverse=True, return_counts=True)
+    first = deaths.cumsum(0) - deaths
+    left = torch.arange(len(risk), device=risk.device) - first[group]  # how many of the time's events have
+    log_rest, log_tied = log_before[places[first]][group], _log_sums(risk, group, len(deaths))[group]
+    # A sum of what stays, not a difference of sums: nothing cancels.
+    log_share = ((deaths[group] - left).to(risk.dtype) / deaths[group]).log()
+    return (risk - torch.logaddexp(log_rest, log_tied + log_share)).sum()
+
+
+def _log_sums(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
+    """Logarithm of each group's sum of exponentials: (n_groups,)."""
+    lowest = values.new_full((n_groups,), -torch.inf)
+    largest = lowest.scatter_reduce(0, group, values.detach(), "amax")
+    sums = torch.zeros_like(lowest).index_add(0, group, (values - largest[group]).exp())
+    return largest + sums.log()
 
 
 def discrete_hazard_loss(

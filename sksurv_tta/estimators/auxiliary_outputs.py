@@ -51,11 +51,8 @@ class AuxiliaryOutputsEstimator(PeerEstimator):
 
     def _objective(self) -> dict[str, Any]:
         objective = super()._objective()
-        survival = objective.pop("criterion")
-        censored_weight = objective.pop("criterion__censored_weight", None)
-        options = {} if censored_weight is None else {"censored_weight": censored_weight}
         return objective | {
             "criterion": AuxiliaryCriterion,
-            "criterion__survival": survival(**options),
+            "criterion__survival": objective["criterion"],
             "criterion__auxiliary_weight": self._setting("auxiliary_weight"),
         }

@@ -35,12 +35,12 @@ from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
 from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
-from sksurv_tta.estimators.parameters import check_warm_start
+from sksurv_tta.estimators.parameters import check_ties, check_warm_start
 from sksurv_tta.estimators.persistence import write_model
 from sksurv_tta.estimators.requirements import refuse_missing_sites
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
-from sksurv_tta.training import CoxCriterion, HazardCriterion, Outcome, PatientDataset, SurvivalNet
+from sksurv_tta.training import Outcome, PatientDataset, SurvivalNet, criterion_of
 from sksurv_tta.training.checkpoints import Checkpoints
 from sksurv_tta.training.early_stopping import EarlyStop
 from sksurv_tta.training.environment import describe_environment, resolve_device
@@ -90,6 +90,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "pathways": [str, PathLike, Mapping, None],
         "loss": [StrOptions({"cox", "discrete", "nll"})],
+        "ties": [StrOptions({"breslow", "efron"})],
         "n_time_bins": [Interval(Integral, 2, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -110,6 +111,10 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_ties(self._setting("loss"), self._setting("ties"))
 
     @abstractmethod
     def _build_network(self, schema: InputSchema, n_outputs: int) -> SurvivalNetwork:
@@ -142,7 +147,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
     def _objective(self) -> dict[str, Any]:
         """Criterion and optimizer, as parameters of the net."""
         return {
-            "criterion": CoxCriterion if self._setting("loss") == "cox" else HazardCriterion,
+            "criterion": criterion_of(self._setting("loss"), self._setting("ties")),
             "optimizer": torch.optim.AdamW,
             "optimizer__weight_decay": self._setting("weight_decay"),
             "optimizer__fused": True,

@@ -172,12 +172,9 @@ class CLAMSurvivalEstimator(PeerEstimator):
 
     def _objective(self) -> dict[str, Any]:
         objective = super()._objective()
-        survival = objective.pop("criterion")
-        of_survival = {"censored_weight": objective.pop("criterion__censored_weight", 1.0)}
-        is_cox = self._setting("loss") == "cox"
         return objective | {
             "criterion": CLAMCriterion,
-            "criterion__survival": survival() if is_cox else survival(**of_survival),
+            "criterion__survival": objective["criterion"],
             "criterion__n_outputs": 1,
             "criterion__edges": (),
             "criterion__instance_weight": self._setting("instance_weight"),

@@ -100,7 +100,7 @@ class EnsembleEstimator(BaseNetworkEstimator):
     def _objective(self) -> dict[str, Any]:
         objective = super()._objective()
         if self._is_ensemble:
-            objective |= {"criterion": MembersCriterion, "criterion__base": objective["criterion"]()}
+            objective |= {"criterion": MembersCriterion, "criterion__base": objective["criterion"]}
         return objective
 
     def _folds(self, y: Any, sites: Any) -> np.ndarray | None:

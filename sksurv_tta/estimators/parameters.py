@@ -8,7 +8,7 @@ from typing import Any
 from sksurv_tta.exceptions import listing
 from sksurv_tta.training.tensor_files import storable
 
-__all__ = ["NOT_STORED", "changed_parameters", "check_warm_start", "stored_parameters"]
+__all__ = ["NOT_STORED", "changed_parameters", "check_ties", "check_warm_start", "stored_parameters"]
 
 #: ``pathways`` can be the path of a file of this machine; the genes in use are stored instead.
 NOT_STORED = {"callbacks", "checkpoint_dir", "pathways"}
@@ -57,6 +57,26 @@ def check_warm_start(estimator: Any, before: Mapping[str, Any], *, may_change: C
         raise ValueError(
             f"A warm start goes on with the network of before, but parameters were changed since: "
             f"{listing(changed)}. Set them back, or warm_start=False to train anew."
+        )
+
+
+def check_ties(loss: str, ties: str) -> None:
+    """Refuse a treatment of ties that the loss has no use for.
+
+    Parameters
+    ----------
+    loss : {"cox", "discrete", "nll"}
+        In force, whoever set it.
+    ties : {"breslow", "efron"}
+
+    Raises
+    ------
+    ValueError
+    """
+    if ties != "breslow" and loss != "cox":
+        raise ValueError(
+            f"ties={ties!r} is a form of loss='cox', but the loss in force is {loss!r}, to which ties mean "
+            "nothing. Set loss='cox' and a recipe that does not replace it, or leave ties at 'breslow'."
         )
 
 

@@ -18,6 +18,7 @@ from sksurv_tta.estimators.presets import PAPER
 from sksurv_tta.estimators.ranges import constraints_of
 from sksurv_tta.estimators.recipes import Recipe
 from sksurv_tta.estimators.tta import NETWORK_PARAMETERS, TTASurvivalEstimator
+from sksurv_tta.training import HazardCriterion
 from sksurv_tta.training.schedules import ConstantLearningRate
 
 __all__ = ["Pathways", "PeerEstimator"]
@@ -94,7 +95,7 @@ class PeerEstimator(_TrainingParameters, BaseNetworkEstimator):  # type: ignore[
         del objective["optimizer__fused"]  # not every optimizer can
         objective["optimizer"] = self._original.optimizer
         if self._setting("loss") != "cox":
-            objective["criterion__censored_weight"] = self._original.censored_weight
+            objective["criterion"] = HazardCriterion(self._original.censored_weight)
         return objective
 
     def _callbacks(self) -> list[Any]:

@@ -123,6 +123,9 @@ class TTASurvivalEstimator(EnsembleEstimator):
         In the encoders, on the attention layers' residual branches and before the risk head.
     loss : {"cox", "discrete", "nll"}, default="cox"
         Cox partial likelihood, Eq. (56), or discrete-time hazards, Eq. (55), also known as "nll".
+    ties : {"breslow", "efron"}, default="breslow"
+        How ``loss="cox"`` treats events at one time. It concerns the loss that networks are trained on;
+        the linear path, the weights of the parts and the baseline hazard stay Breslow's.
     n_time_bins : int, default=4
         Time bins of ``loss="discrete"``: quantiles of the training events.
     max_epochs : int or None, default=None (10 / 30)
@@ -289,6 +292,7 @@ class TTASurvivalEstimator(EnsembleEstimator):
         coattention_layers: int = 1,
         dropout: float = 0.3,
         loss: str = "cox",
+        ties: str = "breslow",
         n_time_bins: int = 4,
         max_epochs: int | None = None,
         batch_size: int | None = None,
@@ -341,6 +345,7 @@ class TTASurvivalEstimator(EnsembleEstimator):
         self.coattention_layers = coattention_layers
         self.dropout = dropout
         self.loss = loss
+        self.ties = ties
         self.n_time_bins = n_time_bins
         self.max_epochs = max_epochs
         self.batch_size = batch_size

@@ -59,6 +59,11 @@ class EnsembleNetwork(SurvivalNetwork):
         self.speaker: int | None = None
 
     @property
+    def embeds_in_pieces(self) -> bool:  # type: ignore[override]
+        """Whether the members do."""
+        return all(member.embeds_in_pieces for member in self.members)
+
+    @property
     def mass(self) -> Tensor:
         """Transported mass of the members, which follow one curriculum."""
         return self.members[0].mass

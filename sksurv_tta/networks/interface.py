@@ -40,6 +40,10 @@ class Ragged:
         """Yield the rows of one patient after another."""
         return iter(self.values.split(list(self.lengths)))
 
+    def each(self, function: Callable[[Tensor], Tensor]) -> Ragged:
+        """Return what ``function`` makes of the rows."""
+        return self.with_values(function(self.values))
+
     def with_values(self, values: Tensor) -> Ragged:
         """Return other values for the same rows."""
         return Ragged(values, self.lengths)
@@ -61,12 +65,16 @@ class PatientGroup:
     outcome : tuple of Tensor of shape (n_patients,) or None
         Time, and whether the event happened, for methods that look at it while they learn.
         None outside training.
+    piece_size : int or None
+        Of a network that ``embeds_in_pieces``, and for a single patient: instances to hold the
+        intermediate results of at a time. None: of all.
     """
 
     bags: tuple[Ragged, ...]
     profiles: Ragged | None
     view_weights: Tensor | None = None
     outcome: tuple[Tensor, Tensor] | None = None
+    piece_size: int | None = None
 
     @property
     def n_patients(self) -> int:
@@ -123,7 +131,11 @@ class SurvivalNetwork(nn.Module):
     ----------
     loss_weights : dict
         Weight of each loss part that ``embed`` and ``forward`` return.
+    embeds_in_pieces : bool
+        Whether ``embed`` heeds the ``piece_size`` of a group: the same numbers, less memory, more work.
     """
+
+    embeds_in_pieces = False
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Dropout", "current_generator", "drawing_from"]
+__all__ = ["Dropout", "RepeatedDraws", "current_generator", "drawing_from"]
 
 _LOCAL = threading.local()
 
@@ -38,6 +38,32 @@ def drawing_from(generator: torch.Generator) -> Iterator[None]:
 def current_generator() -> torch.Generator | None:
     """Return the generator in force in this thread; None stands for torch's global one."""
     return getattr(_LOCAL, "generator", None)
+
+
+class RepeatedDraws:
+    """Draws that can be made again: first as ever, then from where the generator stood at the first time."""
+
+    def __init__(self) -> None:
+        self._start: tuple[torch.device, Tensor] | None = None
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Let what is drawn inside the block be the same each time.
+
+        Only the first time advances the generator in force, of which there must be one.
+        """
+        if self._start is None:
+            generator = current_generator()
+            if generator is None:
+                raise ValueError("Draws are repeated only inside drawing_from().")
+            self._start = generator.device, generator.get_state()
+            yield
+            return
+        device, state = self._start
+        again = torch.Generator(device)
+        again.set_state(state)
+        with drawing_from(again):
+            yield
 
 
 class Dropout(nn.Module):

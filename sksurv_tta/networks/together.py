@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from sksurv_tta.networks.diary import PlanDiary
 from sksurv_tta.networks.interface import Ragged
 from sksurv_tta.networks.linear import Linear, linear
 from sksurv_tta.networks.padding import count_tokens, pad, unpad
+from sksurv_tta.networks.pieces import TokenPieces, Tokens
 from sksurv_tta.networks.randomness import current_generator
 from sksurv_tta.transport import TransportPlan, assignment_cost, split_tokens, stack_tokens
 
@@ -100,7 +102,7 @@ class PrototypeAssignment(nn.Module):
         self.register_buffer("selected_heads", torch.zeros(n_modalities, dtype=torch.long))
 
     def forward(
-        self, tokens: Sequence[Ragged], mass: float, *, view_weights: Tensor | None = None
+        self, tokens: Sequence[Tokens], mass: float, *, view_weights: Tensor | None = None
     ) -> Together:
         """Summarise the tokens of a group of patients by prototype tokens.
 
@@ -124,10 +126,10 @@ class PrototypeAssignment(nn.Module):
             losses["agreement"], statistics = self._agreement(tokens, mass, view_weights)
         return Together(aggregate(weights, tokens), losses, statistics)
 
-    def leading_logits(self, tokens: Sequence[Ragged]) -> list[Ragged]:
+    def leading_logits(self, tokens: Sequence[Tokens]) -> list[Ragged]:
         """Logits of the leading head of each modality: (n_tokens, K) each."""
         leading = self.selected_heads.tolist()
-        return [rows.with_values(self.logits(m, leading[m], rows.values)) for m, rows in enumerate(tokens)]
+        return [rows.each(partial(self.logits, m, leading[m])) for m, rows in enumerate(tokens)]
 
     def logits(self, modality: int, head: int, tokens: Tensor) -> Tensor:
         """Logits of one head: (n_tokens, K)."""
@@ -192,7 +194,7 @@ class PrototypeAssignment(nn.Module):
         ]
 
     def _agreement(
-        self, tokens: Sequence[Ragged], mass: float, view_weights: Tensor
+        self, tokens: Sequence[Tokens], mass: float, view_weights: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of each patient, and what the running choice of heads needs (appendix B)."""
         losses = torch.zeros_like(view_weights)
@@ -203,7 +205,7 @@ class PrototypeAssignment(nn.Module):
             patients = [patient for patient in chosen if rows.lengths[patient]]
             if not patients:
                 continue
-            bags = list(rows)
+            bags: list[Tensor | TokenPieces] = list(rows)
             per_head = self._view_agreement(modality, [bags[patient] for patient in patients], mass)
             places = torch.tensor(patients, device=losses.device)
             losses = losses.index_add(0, places, per_head.mean(dim=1))
@@ -211,7 +213,7 @@ class PrototypeAssignment(nn.Module):
             counts[modality] = len(patients)
         return losses * view_weights, {"agreement_sums": sums, "agreement_counts": counts}
 
-    def _view_agreement(self, modality: int, bags: Sequence[Tensor], mass: float) -> Tensor:
+    def _view_agreement(self, modality: int, bags: Sequence[Tensor | TokenPieces], mass: float) -> Tensor:
         """Agreement of two random views of each bag in each head: (n_bags, n_heads)."""
         device = bags[0].device
         subsets = [bag[random_rows(len(bag), MAX_VIEW_TOKENS, device)] for bag in bags]
@@ -262,7 +264,7 @@ def random_rows(n_rows: int, n_wanted: int, device: torch.device) -> Tensor:
     return torch.rand(n_rows, generator=generator, device=device).argsort()[:n_wanted]
 
 
-def aggregate(weights: Sequence[Ragged], tokens: Sequence[Ragged]) -> Tensor:
+def aggregate(weights: Sequence[Ragged], tokens: Sequence[Tokens]) -> Tensor:
     """Prototype tokens, each a weighted sum of a patient's tokens: Eq. (13).
 
     Returns
@@ -273,8 +275,10 @@ def aggregate(weights: Sequence[Ragged], tokens: Sequence[Ragged]) -> Tensor:
     return torch.stack([_weighted_sums(*pair) for pair in zip(weights, tokens, strict=True)], dim=1).float()
 
 
-def _weighted_sums(weights: Ragged, tokens: Ragged) -> Tensor:
+def _weighted_sums(weights: Ragged, tokens: Tokens) -> Tensor:
     """Weighted sums of one modality's tokens: (n_patients, K, token_dim)."""
+    if isinstance(tokens, TokenPieces):
+        return tokens.weighted_sums(weights)
     n_patients, longest = len(tokens.lengths), max(tokens.lengths)
     if n_patients > 1 and min(tokens.lengths) == longest:
         own, rows = (part.values.unflatten(0, (n_patients, longest)) for part in (weights, tokens))

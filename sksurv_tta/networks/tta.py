@@ -18,6 +18,7 @@ from sksurv_tta.networks.interface import (
     RowReader,
     SurvivalNetwork,
 )
+from sksurv_tta.networks.pieces import TokenPieces, Tokens, row_blocks
 from sksurv_tta.networks.together import PrototypeAssignment, aggregate
 from sksurv_tta.transport import curriculum_mass, make_assignment
 
@@ -48,6 +49,8 @@ class TTANetwork(SurvivalNetwork):
     mass: Tensor
     steps_done: Tensor
     ramp_steps: Tensor
+
+    embeds_in_pieces = True
 
     #: Members of an ensemble that this network is; see :mod:`sksurv_tta.networks.stacking`.
     n_stacked = 1
@@ -142,8 +145,9 @@ class TTANetwork(SurvivalNetwork):
 
         Stacked members take one patient, and each of them has the place of a patient.
         """
-        tokens = [
-            self._for_each(rows.with_values(encode(rows.values)))
+        size = group.piece_size
+        tokens: list[Tokens] = [
+            self._for_each(rows.each(encode)) if size is None else TokenPieces(encode, rows, size)
             for encode, rows in zip(self.instance_encoders, group.bags, strict=True)
         ]
         if group.profiles is not None:
@@ -257,9 +261,3 @@ class TTANetwork(SurvivalNetwork):
             "ramp_steps": bool(state["ramp_steps"] >= 0),
         }
         return [f"buffer {name!r} holds impossible values" for name, holds in lawful.items() if not holds]
-
-
-def row_blocks(n_rows: int, block_size: int) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges (start, stop) that cover ``n_rows``; one empty range for none."""
-    for start in range(0, max(n_rows, 1), block_size):
-        yield start, min(start + block_size, n_rows)

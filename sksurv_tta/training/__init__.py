@@ -1,6 +1,12 @@
 """The training loop: data in, a trained network out; no mathematics of any method."""
 
-from sksurv_tta.training.criteria import CoxCriterion, HazardCriterion, MembersCriterion, Outcome
+from sksurv_tta.training.criteria import (
+    CoxCriterion,
+    HazardCriterion,
+    MembersCriterion,
+    Outcome,
+    criterion_of,
+)
 from sksurv_tta.training.net import SurvivalNet
 from sksurv_tta.training.patients import PatientDataset
 
@@ -11,4 +17,5 @@ __all__ = [
     "Outcome",
     "PatientDataset",
     "SurvivalNet",
+    "criterion_of",
 ]

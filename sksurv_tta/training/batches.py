@@ -117,6 +117,7 @@ class Batch:
         self.seed, self.epoch, self.step = seed, epoch, step
         self.bag_size, self.n_profile_tokens = bag_size, n_profile_tokens
         self.group_tokens = GROUP_TOKENS
+        self.piece_size: int | None = None
 
     def __len__(self) -> int:
         """Number of patients."""
@@ -187,6 +188,18 @@ class Batch:
             del self.groups
         return largest > 1
 
+    def halve_pieces(self, smallest: int) -> bool:
+        """Hold half as many of a patient's instances at a time from now on; False where that is too few.
+
+        Pieces are multiples of eight instances: eight entries share a random number of a dropout mask.
+        """
+        held = int(self.counts.max(initial=0)) if self.piece_size is None else self.piece_size
+        half = held // 16 * 8
+        if half < max(smallest, 1):
+            return False
+        self.piece_size = half
+        return True
+
     def seed_of(self, purpose: Purpose, *keys: int) -> int:
         """Seed of one purpose at this step."""
         return derive_seed(self.seed, purpose, self.epoch, *keys)
@@ -216,7 +229,7 @@ class Batch:
         outcome = None
         if self.data.outcome is not None:
             outcome = self.outcome.time[own].to(device), self.outcome.event[own].to(device)
-        return PatientGroup(bags, profiles, self.view_weights[own].to(device), outcome)
+        return PatientGroup(bags, profiles, self.view_weights[own].to(device), outcome, self.piece_size)
 
     def prepare(self, number: int) -> None:
         """Let the source of instances know that group ``number``, if there is one, comes next."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sksurv_tta.losses import cox_loss, discrete_hazard_loss
 
-__all__ = ["NO_FOLD", "CoxCriterion", "HazardCriterion", "MembersCriterion", "Outcome"]
+__all__ = ["NO_FOLD", "CoxCriterion", "HazardCriterion", "MembersCriterion", "Outcome", "criterion_of"]
 
 NO_FOLD = -1  # of a patient whom every member of an ensemble learns from
 
@@ -49,11 +49,21 @@ class Outcome(NamedTuple):
 
 
 class CoxCriterion(nn.Module):
-    """Cox partial likelihood of one log risk per patient."""
+    """Cox partial likelihood of one log risk per patient.
+
+    Parameters
+    ----------
+    ties : {"breslow", "efron"}
+        How events at one time are treated.
+    """
+
+    def __init__(self, ties: str = "breslow"):
+        super().__init__()
+        self.ties = ties
 
     def forward(self, prediction: Tensor, outcome: Outcome) -> Tensor:
         """Loss per event of ``(n_patients, 1)`` log risks."""
-        return cox_loss(prediction.squeeze(1), outcome.time, outcome.event)
+        return cox_loss(prediction.squeeze(1), outcome.time, outcome.event, ties=self.ties)
 
     def weight(self, outcome: Outcome) -> float:
         """Number by which a batch's loss counts in the mean over an epoch: its events."""
@@ -90,6 +100,18 @@ class HazardCriterion(nn.Module):
     def risk(self, outputs: np.ndarray) -> np.ndarray:
         """Risk score (n_patients,): minus the sum of the survival probabilities of all bins."""
         return -np.exp(np.cumsum(log_expit(-outputs), axis=1)).sum(axis=1)
+
+
+def criterion_of(loss: str, ties: str) -> CoxCriterion | HazardCriterion:
+    """Criterion of one prediction.
+
+    Parameters
+    ----------
+    loss : {"cox", "discrete", "nll"}
+    ties : {"breslow", "efron"}
+        Only the Cox loss has a use for it.
+    """
+    return CoxCriterion(ties) if loss == "cox" else HazardCriterion()
 
 
 class MembersCriterion(nn.Module):

@@ -85,8 +85,10 @@ def step_within_memory(
     """Accumulate the gradients of one batch, in smaller pieces each time that memory runs out.
 
     First the groups of patients are embedded one at a time (as with ``low_memory=True``: the same bits),
-    then the groups are halved until each holds one patient. The gradients stay those of the whole batch;
-    groups of another size draw other dropout masks, from the same distribution.
+    then the groups are halved until each holds one patient, then a patient's instances are encoded in
+    pieces, down to :data:`SMALLEST_BLOCK` at a time, where the network ``embeds_in_pieces``. All instances
+    take part as before, and the gradients stay those of the whole batch; groups of another size draw other
+    dropout masks, from the same distribution, and so do pieces on an accelerator.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def step_within_memory(
     Raises
     ------
     InsufficientMemoryError
-        If a single patient does not fit; with sizes and advice.
+        If a single patient does not fit, or the smallest piece of one; with sizes and advice.
     """
     while True:
         try:
@@ -107,20 +109,27 @@ def step_within_memory(
             reason = str(error).split("\n")[0]
         network.zero_grad(set_to_none=True)
         _release()
-        if low_memory and not batch.halve_groups():
+        if low_memory and not _make_smaller(network, batch):
             raise InsufficientMemoryError(_advice(batch, reason))
         low_memory = True
-        logger.info("Memory ran out: the step is done again in %d groups", len(batch.groups))
+        pieces = "" if batch.piece_size is None else f", {batch.piece_size} instances at a time"
+        logger.info("Memory ran out: the step is done again in %d groups%s", len(batch.groups), pieces)
+
+
+def _make_smaller(network: SurvivalNetwork, batch: Batch) -> bool:
+    """Halve the groups, or once each is one patient, the pieces; False where neither can be."""
+    return batch.halve_groups() or (network.embeds_in_pieces and batch.halve_pieces(SMALLEST_BLOCK))
 
 
 def _advice(batch: Batch, reason: str) -> str:
     counts = batch.data.n_instances[batch.rows]
     longest = int(counts.max(initial=0))
     taken = longest if batch.bag_size is None else min(longest, batch.bag_size)
+    pieces = "" if batch.piece_size is None else f" and {batch.piece_size} instances"
     widths = ", ".join(str(width) for width in batch.data.n_features) or "none"
     return (
-        f"Memory ran out in training ({reason}), even with one patient at a time: {len(batch)} patients in "
-        f"the batch, up to {taken:,} instances of one bag at a step, of {widths} features. Choose a smaller "
-        f"bag_size (now {batch.bag_size}) or batch_size, or a model with smaller token_dim, prototype_dim or "
-        "n_prototypes; these change what is trained, so they are not changed for you."
+        f"Memory ran out in training ({reason}), even with one patient{pieces} at a time: {len(batch)} "
+        f"patients in the batch, up to {taken:,} instances of one bag at a step, of {widths} features. "
+        f"Choose a smaller bag_size (now {batch.bag_size}) or batch_size, or a model with smaller token_dim, "
+        "prototype_dim or n_prototypes; these change what is trained, so they are not changed for you."
     )

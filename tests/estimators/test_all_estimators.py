@@ -13,7 +13,7 @@ from sksurv_tta.estimators import TTASurvivalEstimator, all_estimators, load_mod
 from sksurv_tta.estimators.inputs import read_patients
 from sksurv_tta.estimators.peer import TRAINING_PARAMETERS, PeerEstimator
 from sksurv_tta.exceptions import CohortError
-from sksurv_tta.training import Outcome
+from sksurv_tta.training import CoxCriterion, Outcome
 from sksurv_tta.training.batches import Batch
 from sksurv_tta.training.step import accumulate_gradients
 
@@ -256,6 +256,21 @@ def test_half_precision_and_time_bins_work_too(estimator, cohort):
 
 
 @each(ALL)
+def test_ties_reach_the_cox_loss_and_are_refused_beside_another(estimator, cohort, tmp_path):
+    model = tiny(estimator, cohort, ties="efron", max_epochs=1).fit(cohort.X, cohort.y)
+    (criterion,) = (part for part in model.net_.criterion_.modules() if isinstance(part, CoxCriterion))
+    assert criterion.ties == "efron"
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded.ties == "efron"
+    np.testing.assert_array_equal(loaded.predict(cohort.X), model.predict(cohort.X))
+    with pytest.raises(ValueError, match="ties='efron' is a form of loss='cox', but the loss in force is 'd"):
+        tiny(estimator, cohort, loss="discrete", ties="efron").fit(cohort.X, cohort.y)
+    with pytest.raises(ValueError, match="The 'ties' parameter"):
+        tiny(estimator, cohort, ties="exact").fit(cohort.X, cohort.y)
+
+
+@each(ALL)
 def test_a_clone_and_a_warm_start_go_on(estimator, fitted, cohort):
     model = clone(fitted(estimator))
     assert not hasattr(model, "net_")
@@ -292,6 +307,9 @@ def test_the_original_recipe_names_parameters_and_gives_way_to_the_user(estimato
     for name, value in settings.items():
         assert original._setting(name) == value
     assert estimator(recipe="original", lr=0.123)._setting("lr") == 0.123
+    if settings["loss"] != "cox":
+        with pytest.raises(ValueError, match=f"the loss in force is '{settings['loss']}'.* recipe"):
+            estimator(recipe="original", ties="efron")._validate_params()
 
 
 @each(PEERS)

@@ -460,6 +460,19 @@ def test_early_stopping_goes_back_to_the_best_epoch(small, cohort):
     assert loss.item() == pytest.approx(losses.min(), rel=1e-6)
 
 
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_the_loss_of_training_and_validation_treats_ties_as_told(small, cohort, ties):
+    y = cohort.y.copy()
+    y["time"] = np.ceil(y["time"] / 4)
+    estimator = small(ties=ties, validation_fraction=0.4, dropout=0.0).fit(cohort.X, y)
+    held_out = estimator._split(PatientsOf(23), y, None, estimator.net_.seed)[1].rows
+    risk = torch.from_numpy(estimator.predict(cohort.X)[held_out])
+    event, time = (torch.from_numpy(y[name][held_out].copy()) for name in ("event", "time"))
+    losses = {name: cox_loss(risk, time, event, ties=name).item() for name in ("breslow", "efron")}
+    assert losses["efron"] < losses["breslow"] - 0.01
+    assert estimator.history_["valid_loss"].iloc[-1] == pytest.approx(losses[ties], rel=1e-6)
+
+
 def test_sites_of_another_length_are_refused(small, cohort):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         small(validation_fraction=0.25).fit(cohort.X, cohort.y, sites=cohort.site[:-1])

@@ -7,6 +7,7 @@ from sksurv_tta.estimators import TTASurvivalEstimator
 from sksurv_tta.estimators.parameters import (
     NOT_STORED,
     changed_parameters,
+    check_ties,
     check_warm_start,
     stored_parameters,
 )
@@ -39,3 +40,11 @@ def test_a_warm_start_may_change_what_belongs_to_the_loop():
     check_warm_start(model.set_params(lr=0.1), before, may_change={"lr"})
     with pytest.raises(ValueError, match=r"changed since: n_members \(3 in fit, 4 now\)\. Set them back"):
         check_warm_start(model.set_params(n_members=4), before, may_change={"lr"})
+
+
+def test_efrons_ties_are_of_the_cox_loss_only():
+    check_ties("cox", "efron")
+    check_ties("discrete", "breslow")
+    for loss in ("discrete", "nll"):
+        with pytest.raises(ValueError, match=rf"ties='efron' is a form of loss='cox', .* force is '{loss}'"):
+            check_ties(loss, "efron")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sksurv_tta.networks import Dropout, drawing_from
-from sksurv_tta.networks.randomness import current_generator
+from sksurv_tta.networks.randomness import RepeatedDraws, current_generator
 
 
 def generator(seed=0):
@@ -103,3 +103,28 @@ def test_generator_of_one_thread_is_not_seen_by_another():
 
 def test_dropout_shows_the_probability_in_force():
     assert repr(Dropout(0.3)) == "Dropout(probability=0.3008)"
+
+
+def test_repeated_draws_are_the_same_and_move_the_generator_once():
+    dropout, draws, values = Dropout(0.5), RepeatedDraws(), torch.ones(64)
+
+    def draw():
+        with draws.in_force():
+            return dropout(values)
+
+    own = generator()
+    with drawing_from(own):
+        first, between, second = draw(), dropout(values), draw()
+        after = dropout(values)
+    expected = generator()
+    with drawing_from(expected):
+        in_a_row = [dropout(values) for _ in range(3)]
+    for got, value in zip((first, between, after), in_a_row, strict=True):
+        assert torch.equal(got, value)
+    assert torch.equal(second, first)
+    assert torch.equal(draw(), first)  # outside of drawing_from too, as the backward pass is
+
+
+def test_draws_of_no_generator_cannot_be_repeated():
+    with pytest.raises(ValueError, match="only inside drawing_from"), RepeatedDraws().in_force():
+        pass

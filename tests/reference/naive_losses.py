@@ -25,6 +25,23 @@ def cox(risk, time, event):
     return -math.fsum(terms) / n_events
 
 
+def cox_efron(risk, time, event):
+    """Efron's form: of d tied events, l / d of each has left the risk set of the one after the l-th."""
+    n_events = sum(event)
+    if not n_events:
+        return 0.0
+    terms = []
+    for moment in sorted({own for own, happened in zip(time, event, strict=True) if happened}):
+        at_risk = [r for r, own in zip(risk, time, strict=True) if own >= moment]
+        tied = [r for r, own, happened in zip(risk, time, event, strict=True) if own == moment and happened]
+        largest = max(at_risk)
+        of_all = math.fsum(math.exp(r - largest) for r in at_risk)
+        of_tied = math.fsum(math.exp(r - largest) for r in tied)
+        for left, own in enumerate(tied):
+            terms.append(own - largest - math.log(of_all - left / len(tied) * of_tied))
+    return -math.fsum(terms) / n_events
+
+
 def sigmoid(value):
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 

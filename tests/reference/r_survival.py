@@ -37,6 +37,23 @@ BOOK_MARTINGALE = np.array([-0.3333333, 0.7287136, -0.2712864, -0.4574271, 0.666
 #: summary(survfit(fit, list(x = 2))): time, number at risk, survival.
 BOOK_SURVIVAL_OF_TWO = {1: 3.05e-01, 6: 1.71e-03, 9: 8.52e-12}
 
+# book2.R: the same patients, ties by Efron.
+
+
+def book_log_likelihood_of_efron(beta):
+    """Efron's log-likelihood, worked out by hand (``byhand`` of book2.R)."""
+    r = np.exp(beta)
+    return 2 * beta - np.log(3 * r + 3) - np.log((r + 5) / 2) - np.log(r + 3)
+
+
+#: coxph(Surv(time, status) ~ x, test1): the coefficient to six digits, and ``truebeta``, the same in full.
+BOOK_EFRON_ROUNDED = 1.676857
+BOOK_EFRON_COEFFICIENT = np.log(np.cos(np.arccos(45 / 23 * np.sqrt(3 / 23)) / 3) * 2 * np.sqrt(23 / 3))
+#: resid(coxph(Surv(time, status) ~ x, test1, iter = 0)), compared there with these fractions.
+BOOK_EFRON_MARTINGALE_AT_ZERO = np.array([-3 / 4, 5 / 6, -1 / 6, 5 / 12, 5 / 12, -3 / 4])
+#: resid(fit), as printed.
+BOOK_EFRON_MARTINGALE = np.array([-0.3655434, 0.7191707, -0.2808293, -0.4383414, 0.7310869, -0.3655434])
+
 # survival::aml: eleven patients with maintenance, twelve without.
 AML_TIME = np.array(
     [9, 13, 13, 18, 23, 28, 31, 34, 45, 48, 161, 5, 5, 8, 8, 12, 16, 23, 27, 30, 33, 43, 45], dtype=float
@@ -57,6 +74,11 @@ AML_MARTINGALE = np.array([
 ])  # fmt: skip
 #: doaml.R: survdiff(Surv(time, status) ~ x, aml).
 AML_LOG_RANK = 3.4
+
+#: doaml.R: coxph(Surv(time, status) ~ x, aml, method = "efron").
+AML_EFRON_COEFFICIENT, AML_EFRON_STANDARD_ERROR = 0.9155, 0.5119
+#: The same: "Likelihood ratio test = 3.38 on 1 df, p = 0.06581".
+AML_EFRON_LIKELIHOOD_RATIO_P = 0.06581
 
 # concordance.R: a score for those with maintenance, and a weight as a number of copies of each.
 SCORE = np.array([1, 6, 2, 7, 3, 7, 3, 8, 4, 4, 5], dtype=float)

@@ -19,11 +19,28 @@ DATA = {
 }
 
 
-def log_likelihood(name, beta):
+def log_likelihood(name, beta, **options):
     """Minus the loss times its denominator: what R calls loglik."""
     x, event, time = DATA[name]
     tensors = torch.from_numpy(x * beta), torch.from_numpy(time), torch.from_numpy(event)
-    return -cox_loss(*tensors).item() * event.sum()
+    return -cox_loss(*tensors, **options).item() * event.sum()
+
+
+def derivatives(name, beta, **options):
+    """First and second derivative of the log-likelihood by the coefficient."""
+    x, event, time = map(torch.from_numpy, DATA[name])
+    beta = torch.tensor(beta, dtype=torch.float64, requires_grad=True)
+    value = -cox_loss(x * beta, time, event, **options) * event.sum()
+    (slope,) = torch.autograd.grad(value, beta, create_graph=True)
+    return slope.item(), torch.autograd.grad(slope, beta)[0].item()
+
+
+def efron_residuals(beta):
+    """Derivative of Efron's log-likelihood by each log risk: the martingale residuals of R."""
+    x, event, time = map(torch.from_numpy, DATA["book"])
+    log_risk = (x * beta).requires_grad_()
+    (-cox_loss(log_risk, time, event, ties="efron") * event.sum()).backward()
+    return log_risk.grad.numpy()
 
 
 @pytest.mark.parametrize("beta", [0.0, 8 / 5, r.BOOK_COEFFICIENT, -3.0, 20.0])
@@ -40,6 +57,34 @@ def test_the_gradient_of_the_cox_loss_vanishes_at_the_coefficient_of_r():
         beta = torch.tensor(beta, dtype=torch.float64, requires_grad=True)
         cox_loss(x * beta, time, event).backward()
         assert abs(beta.grad.item()) < tolerance
+
+
+@pytest.mark.parametrize("beta", [0.0, 8 / 5, r.BOOK_EFRON_COEFFICIENT, -3.0, 20.0])
+def test_efrons_cox_loss_is_the_likelihood_worked_out_by_hand(beta):
+    expected = r.book_log_likelihood_of_efron(beta)
+    assert log_likelihood("book", beta, ties="efron") == pytest.approx(expected, rel=1e-12)
+
+
+def test_efrons_coefficients_are_those_of_r():
+    assert pytest.approx(r.BOOK_EFRON_ROUNDED, abs=0.5001e-6) == r.BOOK_EFRON_COEFFICIENT
+    slope, _ = derivatives("book", r.BOOK_EFRON_COEFFICIENT, ties="efron")
+    assert abs(slope) < 1e-12
+    # Printed with four digits: half of the last one times the information is what the slope may be.
+    slope, curvature = derivatives("aml", r.AML_EFRON_COEFFICIENT, ties="efron")
+    assert abs(slope) < -curvature * 0.5001e-4
+    assert (-curvature) ** -0.5 == pytest.approx(r.AML_EFRON_STANDARD_ERROR, abs=0.51e-4)
+
+
+def test_the_gain_in_efrons_likelihood_is_that_of_r():
+    at_zero = log_likelihood("aml", 0.0, ties="efron")
+    ratio = 2 * (log_likelihood("aml", r.AML_EFRON_COEFFICIENT, ties="efron") - at_zero)
+    assert chi2.sf(ratio, 1) == pytest.approx(r.AML_EFRON_LIKELIHOOD_RATIO_P, abs=0.5001e-5)
+
+
+def test_the_gradient_of_efrons_cox_loss_is_the_residuals_of_r():
+    np.testing.assert_allclose(efron_residuals(0.0), r.BOOK_EFRON_MARTINGALE_AT_ZERO, rtol=0, atol=1e-12)
+    got = efron_residuals(r.BOOK_EFRON_COEFFICIENT)
+    np.testing.assert_allclose(got, r.BOOK_EFRON_MARTINGALE, rtol=0, atol=0.5001e-7)
 
 
 @pytest.mark.parametrize(

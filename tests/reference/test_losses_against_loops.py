@@ -39,15 +39,25 @@ def test_cox_loss_equals_a_double_loop_with_ties_and_risks_up_to_300(drawn):
     assert loss.item() == pytest.approx(naive_losses.cox(risk, time, event), rel=1e-9, abs=1e-9)
 
 
+@settings(max_examples=200 * MORE, deadline=None)
+@given(patients())
+def test_efrons_cox_loss_equals_a_double_loop_with_ties_and_risks_up_to_300(drawn):
+    risk, time, event = drawn
+    tensors = torch.tensor(risk, dtype=torch.float64), torch.tensor(time), torch.tensor(event)
+    loss = cox_loss(*tensors, ties="efron")
+    assert loss.item() == pytest.approx(naive_losses.cox_efron(risk, time, event), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_cox_loss_equals_the_breslow_likelihood_of_scikit_survival(seed):
+def test_cox_loss_equals_the_likelihood_of_scikit_survival(seed, ties):
     rng = np.random.default_rng(seed)
     risk, time = rng.normal(size=40), rng.integers(1, 12, 40).astype(float)
     event = rng.random(40) < 0.6
-    optimizer = CoxPHOptimizer(risk[:, None], event, time, alpha=np.zeros(1), ties="breslow")
+    optimizer = CoxPHOptimizer(risk[:, None], event, time, alpha=np.zeros(1), ties=ties)
     # scikit-survival divides by the number of patients, Eq. (56) by the number of events.
     expected = optimizer.nlog_likelihood(np.ones(1)) * 40 / event.sum()
-    loss = cox_loss(torch.from_numpy(risk), torch.from_numpy(time), torch.from_numpy(event))
+    loss = cox_loss(torch.from_numpy(risk), torch.from_numpy(time), torch.from_numpy(event), ties=ties)
     assert loss.item() == pytest.approx(expected, rel=1e-9)
 
 

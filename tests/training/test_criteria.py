@@ -6,7 +6,7 @@ import torch
 from toy_patients import toy_patients
 
 from sksurv_tta.losses import cox_loss, discrete_hazard_loss
-from sksurv_tta.training import CoxCriterion, HazardCriterion
+from sksurv_tta.training import CoxCriterion, HazardCriterion, criterion_of
 
 
 @pytest.fixture
@@ -14,10 +14,13 @@ def outcome():
     return toy_patients().outcome
 
 
-def test_cox_criterion_is_the_cox_loss_weighted_by_events(outcome):
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+def test_cox_criterion_is_the_cox_loss_weighted_by_events(outcome, ties):
     prediction = torch.randn(6, 1, generator=torch.Generator().manual_seed(0))
-    expected = cox_loss(prediction[:, 0], outcome.time, outcome.event)
-    assert torch.equal(CoxCriterion()(prediction, outcome), expected)
+    outcome = outcome._replace(time=(outcome.time / outcome.time.max()).ceil())  # all at one time
+    expected = cox_loss(prediction[:, 0], outcome.time, outcome.event, ties=ties)
+    assert torch.equal(CoxCriterion(ties)(prediction, outcome), expected)
+    assert not torch.equal(CoxCriterion()(prediction, outcome), expected) or ties == "breslow"
     assert CoxCriterion().weight(outcome) == outcome.event.sum().item()
     np.testing.assert_array_equal(CoxCriterion().risk(prediction.numpy()), prediction[:, 0].numpy())
 
@@ -27,6 +30,12 @@ def test_hazard_criterion_is_the_discrete_loss_weighted_by_patients(outcome):
     expected = discrete_hazard_loss(prediction, outcome.bin, outcome.event)
     assert torch.equal(HazardCriterion()(prediction, outcome), expected)
     assert HazardCriterion().weight(outcome) == 6
+
+
+def test_the_criterion_of_a_loss_treats_ties_as_told(outcome):
+    assert criterion_of("cox", "efron").ties == "efron"
+    assert criterion_of("cox", "breslow").ties == "breslow"
+    assert isinstance(criterion_of("discrete", "breslow"), HazardCriterion)
 
 
 def test_risk_of_hazards_is_minus_the_summed_survival_and_rises_with_each_hazard():

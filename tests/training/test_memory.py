@@ -7,8 +7,8 @@ from toy_nets import assert_same, make_net, weights
 from toy_patients import gradients, toy_network, toy_patients, whole_batch
 
 from sksurv_tta.exceptions import InsufficientMemoryError
-from sksurv_tta.networks import TTANetwork
-from sksurv_tta.training import CoxCriterion, memory
+from sksurv_tta.networks import EnsembleNetwork, InputPreparation, TTANetwork
+from sksurv_tta.training import CoxCriterion, MembersCriterion, memory
 from sksurv_tta.training.memory import is_out_of_memory, step_within_memory
 from sksurv_tta.training.predict import predict_patients
 from sksurv_tta.training.step import accumulate_gradients
@@ -157,6 +157,125 @@ def test_a_patient_too_large_is_an_error_with_sizes_and_advice():
     )
     with pytest.raises(InsufficientMemoryError, match=message):
         split_step(n_instances=7, bag_size=50)
+
+
+# Training on pieces of a patient
+
+
+def step_in_pieces(monkeypatch, n_instances=None, make=toy_network, hook=None, precision=torch.float32):
+    """One step of single patients with bags of 20 to 39 instances, in as much memory as is said."""
+    monkeypatch.setattr("sksurv_tta.training.batches.GROUP_TOKENS", 1)
+    monkeypatch.setattr(memory, "SMALLEST_BLOCK", 8)
+    data = toy_patients(6, sizes=(20, 40), missing=((4, 1), (2, 0)))
+    network = make(data, dropout=0.3, prototype_dim=8, token_dim=8).train()
+    network.begin_training(1)
+    network.begin_step()
+    batch = whole_batch(data, bag_size=39)
+    members = getattr(network, "members", [network])
+    small = [] if n_instances is None else [limit(member, n_instances) for member in members]
+    if hook is not None:
+        network.instance_encoders[0].register_forward_pre_hook(hook)
+    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32, cache_enabled=False):
+        result = step_within_memory(network, batch, CriterionOf[make](), low_memory=True)
+    return gradients(network), result, batch, [size for each in small for size in each.sizes]
+
+
+def toy_ensemble(data, **options):
+    members = [toy_network(data, seed=seed, **options) for seed in range(2)]
+    preparation = InputPreparation([5], 6, profile_rank=0, standardise=False)
+    return EnsembleNetwork(members, preparation, n_modalities=2, with_views=True)
+
+
+def assert_close_gradients(got, expected, rtol):
+    for name, value in expected.items():
+        if value is None:  # of heads that do not lead
+            assert got[name] is None
+            continue
+        error = (got[name] - value).norm() / value.norm().clamp(min=1e-3)
+        assert error < rtol, f"{name}: {error:.1e}"
+
+
+CriterionOf = {toy_network: CoxCriterion, toy_ensemble: lambda: MembersCriterion(CoxCriterion())}
+
+
+@pytest.mark.parametrize("make", CriterionOf)
+def test_the_gradients_of_a_patients_pieces_are_those_of_the_patient(make, monkeypatch):
+    expected, whole, before, _ = step_in_pieces(monkeypatch, make=make)
+    got, result, batch, sizes = step_in_pieces(monkeypatch, 10, make=make)
+    assert before.piece_size is None
+    assert batch.piece_size == 8
+    assert max(size for size in sizes if size <= 10) == 8
+    assert batch.bag_size == 39
+    torch.testing.assert_close(result.loss, whole.loss, rtol=1e-6, atol=1e-6)
+    assert result.parts == pytest.approx(whole.parts, rel=1e-5, abs=1e-6)
+    torch.testing.assert_close(result.prediction, whole.prediction, rtol=1e-5, atol=1e-6)
+    assert_close_gradients(got, expected, 1e-5)
+    assert result.statistics.keys() == whole.statistics.keys()
+
+
+def test_pieces_in_half_precision_differ_by_its_rounding_alone(monkeypatch):
+    expected, whole, _, _ = step_in_pieces(monkeypatch, precision=torch.bfloat16)
+    got, result, batch, _ = step_in_pieces(monkeypatch, 10, precision=torch.bfloat16)
+    assert batch.piece_size == 8
+    torch.testing.assert_close(result.prediction, whole.prediction, rtol=1e-2, atol=1e-2)
+    assert_close_gradients(got, expected, 2e-2)
+
+
+def test_memory_that_runs_out_on_the_way_back_leaves_no_gradient_behind(monkeypatch):
+    expected, _, _, _ = step_in_pieces(monkeypatch)
+    failed = []
+
+    def fail_in_the_backward_pass(module, inputs):
+        if len(inputs[0]) == 16 and torch._C._current_graph_task_id() >= 0:
+            failed.append(1)
+            if len(failed) == 3:  # after the gradients of some pieces
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    got, _, batch, _ = step_in_pieces(monkeypatch, 16, hook=fail_in_the_backward_pass)
+    assert len(failed) == 3
+    assert batch.piece_size == 8
+    assert_close_gradients(got, expected, 1e-5)
+
+
+def test_too_little_memory_for_the_smallest_piece_is_an_error_with_sizes(monkeypatch):
+    message = r"even with one patient and 8 instances at a time: 6 patients .* bag_size \(now 39\)"
+    with pytest.raises(InsufficientMemoryError, match=message):
+        step_in_pieces(monkeypatch, 7)
+
+
+def test_a_network_that_knows_no_pieces_says_that_a_patient_is_too_large(monkeypatch):
+    monkeypatch.setattr(TTANetwork, "embeds_in_pieces", False)
+    with pytest.raises(InsufficientMemoryError, match="even with one patient at a time"):
+        step_in_pieces(monkeypatch, 10)
+
+
+def test_a_training_in_pieces_ends_where_one_of_whole_patients_ends(monkeypatch, caplog):
+    monkeypatch.setattr("sksurv_tta.training.batches.GROUP_TOKENS", 1)
+    monkeypatch.setattr(memory, "SMALLEST_BLOCK", 8)
+    data = toy_patients(9, sizes=(20, 40))
+    small = {"dropout": 0.3, "prototype_dim": 8, "token_dim": 8}
+    # Adam would make steps of what is rounding alone: the gradient of a bias that softmax takes out again.
+    plain = {"optimizer": torch.optim.SGD, "lr": 0.05}
+    whole = make_net(data, network=toy_network(data, **small), **plain).partial_fit(data)
+    network = toy_network(data, **small)
+    seen = limit(network, 9)
+    with caplog.at_level("INFO", logger="sksurv_tta"):
+        pieces = make_net(data, network=network, **plain).partial_fit(data)
+    assert {size for size in seen.sizes if size <= 9} <= set(range(1, 9))
+    assert any("groups, 8 instances at a time" in record.getMessage() for record in caplog.records)
+    for name, value in whole.module_.state_dict().items():
+        got = pieces.module_.state_dict()[name]
+        torch.testing.assert_close(got, value, rtol=1e-4, atol=1e-5, equal_nan=True, msg=name)
+    assert not torch.equal(whole.module_.together.prototypes, toy_network(data, **small).together.prototypes)
+
+
+def test_pieces_are_halved_in_steps_of_eight_instances():
+    batch = whole_batch(toy_patients(2, sizes=(99, 100)), bag_size=90)
+    sizes = []
+    while batch.halve_pieces(8):
+        sizes.append(batch.piece_size)
+    assert sizes == [40, 16, 8]
+    assert not batch.halve_pieces(0)
 
 
 def test_a_training_that_once_ran_out_of_memory_has_the_bits_of_low_memory():

@@ -82,16 +82,19 @@ def assert_equal_gradients(got, expected, rtol):
 
 
 @pytest.mark.parametrize("cohort", COHORTS)
-@pytest.mark.parametrize("group_tokens", [1, 20, 8192])
+@pytest.mark.parametrize(
+    ("group_tokens", "piece_size"), [(1, None), (20, None), (8192, None), (1, 1), (1, 3), (1, 100)]
+)
 @pytest.mark.usefixtures("double_precision")
 def test_gradients_of_the_split_step_are_those_of_the_whole_network(
-    cohort, group_tokens, known_views, monkeypatch
+    cohort, group_tokens, piece_size, known_views, monkeypatch
 ):
     monkeypatch.setattr("sksurv_tta.training.batches.GROUP_TOKENS", group_tokens)
     n_bags, with_profiles, missing = COHORTS[cohort]
     data = double_patients(n_bags, with_profiles, missing)
     network = in_double(toy_network(data))
     batch = double_batch(data)
+    batch.piece_size = piece_size
     result = accumulate_gradients(network, batch, CoxCriterion())
     got = gradients(network)
     if group_tokens == 1:

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from sksurv_tta.evaluation.explain.trace import PatientTrace
 from sksurv_tta.networks import Ragged, TTANetwork
+from sksurv_tta.networks.pieces import row_blocks
 from sksurv_tta.networks.together import aggregate
-from sksurv_tta.networks.tta import row_blocks
 from sksurv_tta.training.predict import BLOCK_INSTANCES
 
 __all__ = ["ATTRIBUTIONS", "Attribution", "Baseline", "attribute_tokens", "baseline_tokens"]

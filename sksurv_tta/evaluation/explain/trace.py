@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sksurv_tta.bags import Bag
 from sksurv_tta.networks import Ragged, TTANetwork
+from sksurv_tta.networks.pieces import row_blocks
 from sksurv_tta.networks.together import aggregate
-from sksurv_tta.networks.tta import row_blocks
 from sksurv_tta.training import PatientDataset
 from sksurv_tta.training.predict import BLOCK_INSTANCES
 
