@@ -37,7 +37,10 @@ class InstanceEncoder(nn.Module):
 
     def forward(self, instances: Tensor) -> Tensor:
         """Encode ``(n_instances, n_features)`` to ``(n_instances, token_dim)``."""
-        values = self.linear(instances)
+        return self.activate(self.linear(instances))
+
+    def activate(self, values: Tensor) -> Tensor:
+        """Do the rest for instances that went through the linear map: ``(n_instances, token_dim)``."""
         if not self.training or self.dropout.n_dropped_bytes == 0:
             return functional.leaky_relu(values, NEGATIVE_SLOPE)
         return _LeakyDropout.apply(values, self.dropout.draw_kept(values), self.dropout.scale)

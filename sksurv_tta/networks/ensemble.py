@@ -19,6 +19,7 @@ from sksurv_tta.networks.interface import (
     RowReader,
     SurvivalNetwork,
 )
+from sksurv_tta.networks.linear import linear
 from sksurv_tta.networks.preparation import InputPreparation
 from sksurv_tta.networks.stacking import stack_members
 
@@ -111,8 +112,13 @@ class EnsembleNetwork(SurvivalNetwork):
             for modality, rows in enumerate(group.bags)
         )
         parts = [
-            member.embed(replace(group, bags=bags, profiles=profiles))
-            for member, profiles in zip(self._working, self._split(group.profiles), strict=True)
+            member.embed(replace(own, profiles=profiles))
+            for member, own, profiles in zip(
+                self._working,
+                self._entered(replace(group, bags=bags)),
+                self._split(group.profiles),
+                strict=True,
+            )
         ]
         losses = {
             name: torch.stack([part.losses[name] for part in parts]).mean(dim=0) for name in parts[0].losses
@@ -195,6 +201,21 @@ class EnsembleNetwork(SurvivalNetwork):
             alone = torch.zeros_like(present)
             alone[:, modality] = present[:, modality]
             yield torch.where(alone.any(dim=1, keepdim=True), alone, present)
+
+    def _entered(self, group: PatientGroup) -> list[PatientGroup]:
+        """The group for each member: with one wide product for the first maps of all, where that can be."""
+        working = self._working
+        maps = [member.entry_maps() for member in working]
+        if len(working) < 2 or group.piece_size is not None or any(own is None for own in maps):
+            return [group] * len(working)
+        of_members: list[list[Ragged]] = [[] for _ in working]
+        for rows, own in zip(group.bags, zip(*maps, strict=True), strict=True):
+            weight, bias = torch.cat([m.weight for m in own]), torch.cat([m.bias for m in own])
+            for entered, values in zip(
+                of_members, linear(rows.values, weight, bias).chunk(len(own), dim=1), strict=True
+            ):
+                entered.append(rows.with_values(values))
+        return [replace(group, bags=tuple(entered), mapped=True) for entered in of_members]
 
     def _split(self, profiles: Ragged | None) -> list[Ragged | None]:
         n_working = len(self._working)

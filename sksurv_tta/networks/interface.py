@@ -65,6 +65,8 @@ class PatientGroup:
     outcome : tuple of Tensor of shape (n_patients,) or None
         Time, and whether the event happened, for methods that look at it while they learn.
         None outside training.
+    mapped : bool
+        Whether the instances already went through the linear maps that ``entry_maps`` names.
     piece_size : int or None
         Of a network that ``embeds_in_pieces``, and for a single patient: instances to hold the
         intermediate results of at a time. None: of all.
@@ -75,6 +77,7 @@ class PatientGroup:
     view_weights: Tensor | None = None
     outcome: tuple[Tensor, Tensor] | None = None
     piece_size: int | None = None
+    mapped: bool = False
 
     @property
     def n_patients(self) -> int:
@@ -156,6 +159,13 @@ class SurvivalNetwork(nn.Module):
             Tokens per patient.
         """
         return profiles, 1
+
+    def entry_maps(self) -> list[nn.Linear] | None:
+        """Linear map that the instances of each bag modality meet first, where nothing else looks at them.
+
+        None where there is no such map, or :meth:`embed` does not heed ``mapped``.
+        """
+        return None
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Summarise a few patients. Shapes as in :class:`PatientGroup` and :class:`Embedding`."""

@@ -140,15 +140,24 @@ class TTANetwork(SurvivalNetwork):
             raise ValueError("This network was built without pathways.")
         return self.pathway_encoder(profiles), self.pathway_encoder.n_tokens
 
+    @property
+    def _encoders(self) -> list[InstanceEncoder]:
+        return list(self.instance_encoders)  # type: ignore[arg-type]
+
+    def entry_maps(self) -> list[nn.Linear]:
+        """Linear maps of the encoders."""
+        return [encode.linear for encode in self._encoders]
+
     def embed(self, group: PatientGroup) -> Embedding:
         """Take the patients of a group to prototype tokens (n_patients, n_modalities, K, token_dim).
 
         Stacked members take one patient, and each of them has the place of a patient.
         """
         size = group.piece_size
+        encoders = [encode.activate if group.mapped else encode for encode in self._encoders]
         tokens: list[Tokens] = [
             self._for_each(rows.each(encode)) if size is None else TokenPieces(encode, rows, size)
-            for encode, rows in zip(self.instance_encoders, group.bags, strict=True)
+            for encode, rows in zip(encoders, group.bags, strict=True)
         ]
         if group.profiles is not None:
             tokens.append(self._for_each(group.profiles))

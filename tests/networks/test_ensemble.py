@@ -62,6 +62,20 @@ def test_a_members_gradient_is_a_share_of_its_own_and_leaves_its_fold_out(data):
             torch.testing.assert_close(3 * together[name], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_one_wide_product_says_the_same_as_one_for_each_member(data, monkeypatch):
+    found = []
+    for wide in (True, False):
+        if not wide:
+            monkeypatch.setattr(TTANetwork, "entry_maps", lambda _self: None)
+        ensemble = make_ensemble(make_members(dropout=0.3), standardise=True).train()
+        patients = whole_batch(data)
+        result = accumulate_gradients(ensemble, patients, MembersCriterion(CoxCriterion()))
+        found.append({"prediction": result.prediction} | gradients(ensemble))
+    assert found[0].keys() == found[1].keys()
+    for name, expected in found[1].items():
+        torch.testing.assert_close(found[0][name], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_views_are_one_modality_alone_or_what_a_patient_has():
     ensemble = make_ensemble(make_members(1))
     present = torch.tensor([[True, True], [True, False], [False, True]])

@@ -28,8 +28,15 @@ class Small:
 
 
 def limit(network, n_instances, **options):
-    small = Small(n_instances, **options)
-    network.instance_encoders[0].register_forward_pre_hook(small)
+    """Let the encoder fail above a number of instances, also where an ensemble maps them beforehand."""
+    small, encoder = Small(n_instances, **options), network.instance_encoders[0]
+    activate = encoder.activate
+
+    def within_limit(values):
+        small(encoder, (values,))
+        return activate(values)
+
+    encoder.activate = within_limit
     return small
 
 
