@@ -88,7 +88,7 @@ class TTANetwork(SurvivalNetwork):
     ):
         super().__init__()
         n_modalities = len(bag_features) + (pathways is not None)
-        self.instance_encoders = nn.ModuleList(
+        self.instance_encoders: list[InstanceEncoder] = nn.ModuleList(  # type: ignore[assignment]
             InstanceEncoder(width, token_dim, dropout) for width in bag_features
         )
         self.pathway_encoder = None if pathways is None else PathwayEncoder(pathways, token_dim, dropout)
@@ -140,13 +140,9 @@ class TTANetwork(SurvivalNetwork):
             raise ValueError("This network was built without pathways.")
         return self.pathway_encoder(profiles), self.pathway_encoder.n_tokens
 
-    @property
-    def _encoders(self) -> list[InstanceEncoder]:
-        return list(self.instance_encoders)  # type: ignore[arg-type]
-
     def entry_maps(self) -> list[nn.Linear]:
         """Linear maps of the encoders."""
-        return [encode.linear for encode in self._encoders]
+        return [encode.linear for encode in self.instance_encoders]
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Take the patients of a group to prototype tokens (n_patients, n_modalities, K, token_dim).
@@ -154,7 +150,7 @@ class TTANetwork(SurvivalNetwork):
         Stacked members take one patient, and each of them has the place of a patient.
         """
         size = group.piece_size
-        encoders = [encode.activate if group.mapped else encode for encode in self._encoders]
+        encoders = [encode.activate if group.mapped else encode for encode in self.instance_encoders]
         tokens: list[Tokens] = [
             self._for_each(rows.each(encode)) if size is None else TokenPieces(encode, rows, size)
             for encode, rows in zip(encoders, group.bags, strict=True)

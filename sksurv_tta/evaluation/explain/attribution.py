@@ -133,11 +133,11 @@ def baseline_tokens(
 def _features(network: TTANetwork, modality: int, given: Any) -> Tensor:
     """Features of the baseline as the encoder takes them: (1, n_features)."""
     if modality < len(network.instance_encoders):
-        width = network.instance_encoders[modality].linear.in_features  # type: ignore[union-attr]
+        width = network.instance_encoders[modality].linear.in_features
     else:
         width = int(network.pathway_encoder.gene_index.max()) + 1  # type: ignore[union-attr]
     if given is None:
-        return torch.zeros(1, width, device=network.device)  # type: ignore[arg-type]
+        return torch.zeros(1, width, device=network.device)
     values = np.asarray(given, dtype=np.float32).reshape(1, -1)
     if values.shape[1] != width or not np.isfinite(values).all():
         raise ValueError(f"a baseline must have {width} finite features, got an array of {values.shape[1]}.")

@@ -96,8 +96,8 @@ def trace_patient(network: TTANetwork, patients: PatientDataset, patient: int) -
 def _encode(network: TTANetwork, modality: int, bag: Bag | None) -> Tensor:
     encoder = network.instance_encoders[modality]
     if bag is None:
-        n_features = encoder.linear.in_features  # type: ignore[union-attr]
-        return encoder(torch.empty(0, n_features, device=network.device))  # type: ignore[arg-type]
+        n_features = encoder.linear.in_features
+        return encoder(torch.empty(0, n_features, device=network.device))
     return torch.cat(
         [
             encoder(torch.from_numpy(bag.read(slice(*block))).to(network.device))
