@@ -166,6 +166,8 @@ TESTED_AS_A_WHOLE = {
 TESTED_IN = {
     "__main__.py": "cli/test_usage.py",
     "bags/hdf5_guards.py": "bags/test_guards.py",
+    "bags/opening.py": "bags/test_array.py",
+    "bags/usable.py": "cohort/test_bad_bags.py",
     "cohort/barcodes.py": "cohort/test_slides.py",
     "cohort/cohort.py": "cohort/test_read.py",
     "cohort/findings.py": "cohort/test_read.py",
