@@ -123,7 +123,11 @@ class SurvivalNetwork(nn.Module):
     ----------
     loss_weights : dict
         Weight of each loss part that ``embed`` and ``forward`` return.
+    block_instances : int or None
+        Instances that a prediction holds at a time, if memory once ran out with the usual number.
     """
+
+    block_instances: int | None = None
 
     def __init__(self) -> None:
         super().__init__()
