@@ -193,6 +193,8 @@ TESTED_IN = {
     "training/checkpoints.py": "faults/test_checkpoints.py",
     "training/early_stopping.py": "estimators/test_base.py",
     "training/environment.py": "faults/test_checkpoints.py",
+    "training/epoch.py": "faults/test_kill_and_resume.py",
+    "training/interruption.py": "faults/test_kill_and_resume.py",
     "training/files.py": "faults/test_full_disk.py",
     "training/history.py": "estimators/test_persistence.py",
     "training/patients.py": "training/test_batches.py",
