@@ -21,6 +21,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from textwrap import shorten
 
 import fuzz_targets
 import numpy as np
@@ -233,7 +234,7 @@ def make(corpus, kinds):
                 file = f"{kind}-{number:02d}-{Path(victim).name}.gz"
                 _write_packed(corpus / file, data)
                 facts = {"kind": kind, "victim": victim, "outcome": outcome, "origin": origin}
-                index[file] = facts | {"reason": " ".join(reason.split())[:100]}
+                index[file] = facts | {"reason": shorten(reason, 90)}
     lines = ",\n".join(f"{json.dumps(file)}: {json.dumps(facts)}" for file, facts in index.items())
     (corpus / "index.json").write_text(f"{{\n{lines}\n}}\n")
 
