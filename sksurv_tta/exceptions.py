@@ -27,6 +27,7 @@ __all__ = [
     "OutcomeError",
     "PathwayError",
     "PathwayWarning",
+    "PredictionWarning",
     "SksurvTTAError",
     "SksurvTTAWarning",
     "SlideImageError",
@@ -167,6 +168,10 @@ class ImbalancedFoldsWarning(SksurvTTAWarning):
 
 class TrainingWarning(SksurvTTAWarning):
     """Training went on, but in a way that the user may want to change."""
+
+
+class PredictionWarning(SksurvTTAWarning):
+    """A prediction holds, but it is not, to the last digit, what it would have been with more memory."""
 
 
 class ExplanationWarning(SksurvTTAWarning):

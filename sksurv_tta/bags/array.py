@@ -20,11 +20,11 @@ from sksurv_tta.bags.bag import Bag, _array_source
 from sksurv_tta.bags.checksums import check_verify
 from sksurv_tta.bags.guards import naming
 from sksurv_tta.bags.inspection import raise_all, read_all
+from sksurv_tta.bags.opening import check_distinct, is_missing, open_bags
 from sksurv_tta.bags.packed import StoreSource, open_rows
-from sksurv_tta.bags.slide_files import FilesSource
 from sksurv_tta.exceptions import BagFileError, listing
 
-__all__ = ["BagArray", "BagDtype"]
+__all__ = ["BagArray", "BagDtype", "check_one_encoder"]
 
 
 @register_extension_dtype
@@ -112,26 +112,11 @@ class BagArray(ExtensionArray):
         check_verify(verify)
         entries = list(paths)
         names = _names(ids, paths, len(entries))
-        bags: list[Bag | None] = []
-        encoders: list[tuple[str, str]] = []
-        failures: list[BagFileError] = []
-        for entry, name in zip(entries, names, strict=True):
-            if _is_missing(entry):
-                bags.append(None)
-                continue
-            several = [entry] if isinstance(entry, str | os.PathLike) else list(entry)  # type: ignore[arg-type]
-            try:
-                with naming(name):
-                    source, found = FilesSource.from_paths(several, key=key, patient=name, verify=verify)
-            except BagFileError as error:
-                failures.append(error)
-                continue
-            bags.append(Bag.from_source(source))
-            encoders.extend((encoder, name) for encoder in found if encoder is not None)
-        raise_all(failures, len(entries))
-        _check_distinct(bags)
-        _check_one_encoder(encoders)
-        return cls(bags)
+        opened = open_bags(entries, names, key=key, verify=verify)
+        raise_all(list(opened.failures.values()), len(entries))
+        check_distinct(opened.bags)
+        check_one_encoder([(encoder, names[row]) for row, encoder in opened.encoders])
+        return cls(opened.bags)
 
     @classmethod
     def from_arrays(
@@ -160,7 +145,7 @@ class BagArray(ExtensionArray):
         bags: list[Bag | None] = []
         failures: list[BagFileError] = []
         for features, name in zip(arrays, names, strict=True):
-            if _is_missing(features):
+            if is_missing(features):
                 bags.append(None)
                 continue
             try:
@@ -272,7 +257,7 @@ class BagArray(ExtensionArray):
             raise ValueError("Cannot modify read-only array")
         index = check_array_indexer(self, key)
         changed = self._bags.copy()
-        if value is None or isinstance(value, Bag) or _is_missing(value):
+        if value is None or isinstance(value, Bag) or is_missing(value):
             changed[index] = value if isinstance(value, Bag) else None
         elif isinstance(index, int | np.integer):
             raise ValueError(f"a cell holds one bag or None, not {type(value).__name__}.")
@@ -368,10 +353,6 @@ def _bag_array(bags: list[Bag | None], readonly: bool) -> BagArray:
     return array
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
-
-
 def _names(ids: Sequence[object] | None, entries: object, n_patients: int) -> list[str]:
     """Names for errors: the ids, or the labels of a pandas column, or the rows."""
     if ids is None and isinstance(entries, pd.Series) and not isinstance(entries.index, pd.RangeIndex):
@@ -391,7 +372,7 @@ def _cells(bags: Iterable[Any]) -> np.ndarray:
     for row, value in enumerate(values):
         if isinstance(value, Bag):
             cells[row] = value
-        elif not _is_missing(value):
+        elif not is_missing(value):
             raise TypeError(
                 f"cell {row} is {type(value).__name__}, not a Bag or None; make the column with "
                 "BagArray.from_files(paths) or BagArray.from_arrays (arrays)."
@@ -415,23 +396,13 @@ def _check_widths(bags: np.ndarray) -> None:
     )
 
 
-def _check_distinct(bags: list[Bag | None]) -> None:
-    """Refuse a file that belongs to two patients: it would be in training and test at once."""
-    owners: dict[str, list[str]] = {}
-    for bag in bags:
-        for path in () if bag is None else bag.paths:
-            owners.setdefault(path, []).append(str(bag.patient))  # type: ignore[union-attr]
-    shared = {path: names for path, names in owners.items() if len(names) > 1}
-    if shared:
-        pairs = [f"{path} ({', '.join(names)})" for path, names in shared.items()]
-        raise BagFileError(
-            f"{len(shared)} files belong to more than one patient: {listing(pairs, 5)}. "
-            "Give each patient its own.",
-            patient_ids=[name for names in shared.values() for name in names],
-        )
+def check_one_encoder(encoders: list[tuple[str, str]]) -> None:
+    """Refuse features that, as their files say, different encoders made.
 
-
-def _check_one_encoder(encoders: list[tuple[str, str]]) -> None:
+    Parameters
+    ----------
+    encoders : list of (encoder, patient)
+    """
     counts = Counter(encoder for encoder, _ in encoders)
     if len(counts) > 1:
         usual = counts.most_common(1)[0][0]

@@ -262,7 +262,7 @@ class Bag:
         raise BagFileError(
             f"{n_values} values in {len(bag_rows)} of the {n_chosen(rows)} rows read are not finite numbers "
             f"(NaN, infinite, or too large for float32): {listing(parts, 3)}. Extract these slides again, "
-            "or set the cell to missing (None).",
+            "or set the cell to missing (None), as read_cohort does with on_bad_bag='drop'.",
             path=next(iter(self.paths), None),
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from sksurv_tta.bags.bag import Bag
 from sksurv_tta.exceptions import BagFileError, CohortWarning, listing
 
-__all__ = ["find_copies", "inspect_bags", "raise_all", "read_all"]
+__all__ = ["find_copies", "find_unreadable", "inspect_bags", "raise_all", "read_all"]
 
 _PROBES = (0.25, 0.5, 0.75, 0.99)  # where in a file its bytes are compared with those of others first
 _PROBE_BYTES = 4096
@@ -53,6 +53,28 @@ def inspect_bags(columns: Iterable[Iterable[Bag | None]], names: Sequence[object
             CohortWarning,
             stacklevel=3,
         )
+
+
+def find_unreadable(column: Iterable[Bag | None], names: Sequence[str]) -> dict[int, BagFileError]:
+    """Read every bag once, and say which cannot be used; those that can are not read again by a fit.
+
+    Parameters
+    ----------
+    column : BagArray
+    names : sequence of str
+        The patients.
+
+    Returns
+    -------
+    failures : dict of int to BagFileError
+        By row.
+    """
+    failures = {}
+    for row, (name, bag) in enumerate(zip(names, column, strict=True)):
+        found, _ = read_all([(name, bag)], known=_inspected)
+        if found:
+            failures[row] = found[0]
+    return failures
 
 
 def read_all(

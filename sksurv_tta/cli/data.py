@@ -24,8 +24,8 @@ def read_data(options: argparse.Namespace) -> Cohort:
     Parameters
     ----------
     options : Namespace
-        With ``bags``, ``key``, ``verify``, ``outcomes``, ``id``, ``missing``, ``match`` and what else the
-        command has.
+        With ``bags``, ``key``, ``verify``, ``on_bad_bag``, ``outcomes``, ``id``, ``missing``, ``match`` and
+        what else the command has.
 
     Raises
     ------
@@ -55,6 +55,7 @@ def read_data(options: argparse.Namespace) -> Cohort:
         match=options.match,
         key=options.key,
         verify=options.verify,
+        on_bad_bag=options.on_bad_bag,
     )
     note(str(cohort))
     if cohort.y is not None and not cohort.y["event"].any():

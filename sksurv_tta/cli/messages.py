@@ -17,14 +17,16 @@ from sksurv_tta.exceptions import SksurvTTAWarning
 __all__ = ["Progress", "as_options", "complain", "note", "readable_warnings", "say", "workers_warn_readably"]
 
 #: Arguments of ``read_cohort`` that messages of the package name, and that are options here.
-ARGUMENT = re.compile(r"\b(missing|event|censored|site|id|key|verify|match)=(?:'([^']*)'|\.\.\.|(?=[ ,.]))")
+ARGUMENT = re.compile(
+    r"\b(missing|event|censored|site|id|key|verify|match|on_bad_bag)=(?:'([^']*)'|\.\.\.|(?=[ ,.]))"
+)
 
 _said: set[str] = set()
 
 
 def as_options(text: str) -> str:
     """Rewrite the arguments that a message of the package names as the options that they are here."""
-    return ARGUMENT.sub(lambda found: f"--{found[1]} {found[2] or 'COLUMN'}", text)
+    return ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2] or 'COLUMN'}", text)
 
 
 def say(text: str) -> None:

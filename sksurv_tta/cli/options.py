@@ -26,6 +26,11 @@ MISSING_HELP = (
     "network works with what is there; a patient with neither is left out); 'drop' leaves them out "
     "(default: %(default)s)"
 )
+BAD_BAG_HELP = (
+    "features that cannot be used (damaged, NaN or infinity, another width or encoder than most): 'raise' "
+    "refuses and lists them; 'drop' lists them, and --missing decides on patients whose slides they are "
+    "(default: %(default)s)"
+)
 MATCH_HELP = (
     "how names of feature files and samples lead to patients: 'exact', they are the id or a TCGA barcode of "
     "the patient; 'prefix', they begin with the id, as P-017_HE_2 with P-017 (default: %(default)s)"
@@ -33,7 +38,7 @@ MATCH_HELP = (
 
 
 def add_bags(group: Any, *, required: bool = False) -> None:
-    """--bags, --key and --verify."""
+    """--bags, --key, --verify and --on-bad-bag."""
     group.add_argument(
         "--bags",
         action="append",
@@ -50,6 +55,7 @@ def add_bags(group: Any, *, required: bool = False) -> None:
         help="what is compared before features are read: the sizes of the files, or also their SHA-256 with "
         "the list SHA256SUMS beside them (a store has its own); see sha256sum (default: %(default)s)",
     )
+    group.add_argument("--on-bad-bag", choices=["raise", "drop"], default="raise", help=BAD_BAG_HELP)
 
 
 def add_profiles(group: Any, *, pathways: bool = True) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sksurv_tta.bags import BagArray
+from sksurv_tta.cohort.bad_bags import ON_BAD_BAG
 from sksurv_tta.cohort.barcodes import TUMOUR_TYPES
 from sksurv_tta.cohort.cohort import BAG_COLUMN, Cohort, as_outcome
 from sksurv_tta.cohort.expression import read_expression
@@ -40,6 +41,7 @@ def read_cohort(
     sample_types: Sequence[str] = TUMOUR_TYPES,
     key: str | None = None,
     verify: str = "size",
+    on_bad_bag: str = "raise",
 ) -> Cohort:
     """Cohort of the patients in an outcomes table, with their bags of instances and their expression.
 
@@ -87,6 +89,13 @@ def read_cohort(
     verify : {"size", "sha256"}
         What is compared before features are read: the sizes of files, or also their checksums with the list
         ``SHA256SUMS`` of their folder (see :func:`sksurv_tta.bags.write_checksums`).
+    on_bad_bag : {"raise", "drop"}
+        What to do with bags that cannot be used. "raise": damaged files are refused here, and bags with
+        values that are not finite by ``fit``. "drop": every bag is read now (``fit`` does not read it again
+        in this process), and those that are damaged, hold NaN or infinity, or are of another width or by
+        another encoder than more than half of the bags, become missing cells; one warning names every
+        patient, file and reason. Of several slides of a patient one bad one is enough. ``missing`` then
+        decides on the patient.
 
     Returns
     -------
@@ -102,7 +111,8 @@ def read_cohort(
     Warns
     -----
     CohortWarning
-        What works but should be known, such as raw counts, several samples of a patient, or time 0.
+        What works but should be known, such as raw counts, several samples of a patient, time 0, or bags
+        that were set to missing.
 
     Examples
     --------
@@ -117,7 +127,9 @@ def read_cohort(
     >>> X, y = cohort.X, cohort.y  # doctest: +SKIP
     """
     _check_outcome_arguments(time, event, censored)
-    _check_arguments(missing, match, bags, expression)
+    _check_choices(missing=(missing, MISSING), match=(match, MATCHES), on_bad_bag=(on_bad_bag, ON_BAD_BAG))
+    if bags is None and expression is None:
+        raise CohortError("Pass bags=, expression= or both: there is nothing to predict from.")
     findings = Findings()
     columns = OutcomeColumns(time=time, event=event, censored=censored, site=site, id=id)
     found = read_outcomes(outcomes, columns, findings)
@@ -136,6 +148,7 @@ def read_cohort(
             missing=missing,
             findings=findings,
             verify=verify,
+            on_bad_bag=on_bad_bag,
         )
     if expression is not None:
         genes = read_expression(
@@ -169,12 +182,10 @@ def _check_outcome_arguments(time: str | None, event: str | None, censored: str 
         )
 
 
-def _check_arguments(missing: str, match: str, bags: BagSource | None, expression: Source | None) -> None:
-    for name, value, choices in (("missing", missing, MISSING), ("match", match, MATCHES)):
+def _check_choices(**given: tuple[str, Sequence[str]]) -> None:
+    for name, (value, choices) in given.items():
         if value not in choices:
             raise CohortError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.")
-    if bags is None and expression is None:
-        raise CohortError("Pass bags=, expression= or both: there is nothing to predict from.")
 
 
 def _report_absent_files(bags: BagSource | None, expression: Source | None, findings: Findings) -> None:

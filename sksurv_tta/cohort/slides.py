@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sksurv_tta.bags import BagArray, is_store, open_store, read_bag_folder, read_packed
 from sksurv_tta.bags.inspection import find_copies
+from sksurv_tta.cohort.bad_bags import BadBags
 from sksurv_tta.cohort.barcodes import TUMOUR_TYPES, is_diagnostic, sample_type
 from sksurv_tta.cohort.findings import Findings
 from sksurv_tta.cohort.names import PatientNames
@@ -33,6 +34,7 @@ def read_bags(
     missing: str,
     findings: Findings,
     verify: str = "size",
+    on_bad_bag: str = "raise",
 ) -> BagArray | None:
     """Bags of the patients, (n_patients,), missing where there is no slide; None if they cannot be used.
 
@@ -55,17 +57,23 @@ def read_bags(
         Takes problems, warnings and counts.
     verify : {"size", "sha256"}
         What is compared before features are read.
+    on_bad_bag : {"raise", "drop"}
+        Whether a bag that cannot be used is a problem or a missing bag.
     """
     roots = find_roots(source, findings)
     if not roots:
         return None
+    bad = BadBags(patients, on_bad_bag)
     try:
         if len(roots) == 1 and (roots[0].is_file() or is_store(roots[0])):
-            return _from_packed(roots[0], patients, names, slides, findings, verify)
-        return _from_folders(roots, patients, names, slides, key, missing, findings, verify)
+            column = _from_packed(roots[0], patients, names, slides, findings, verify)
+        else:
+            paths = _from_folders(roots, patients, names, slides, missing, findings)
+            column = None if paths is None else bad.open(paths, key=key, verify=verify)
     except BagFileError as error:
         findings.problems.append(str(error))
         return None
+    return None if column is None else bad.settle(column, missing=missing, findings=findings)
 
 
 def find_roots(source: BagSource, findings: Findings) -> list[Path]:
@@ -121,11 +129,10 @@ def _from_folders(
     patients: Sequence[str],
     names: PatientNames,
     slides: Slides | None,
-    key: str | None,
     missing: str,
     findings: Findings,
-    verify: str,
-) -> BagArray | None:
+) -> list[list[str] | None] | None:
+    """Files of each patient, None where there is none; nothing if nobody has any."""
     files = _list_files(roots, findings)
     wanted = {patient: [_slide_name(slide) for slide in own] for patient, own in (slides or {}).items()}
     if not any(slide in files for own in wanted.values() for slide in own):
@@ -142,8 +149,7 @@ def _from_folders(
     findings.counts["feature files of other patients"] = len(files) - used
     _report_lost_slides(wanted, files, found, missing, findings)
     _report_copies(found, findings)
-    paths = [found[patient] or None for patient in patients]
-    return BagArray.from_files(paths, key=key, ids=patients, verify=verify)
+    return [found[patient] or None for patient in patients]
 
 
 def _report_copies(found: Slides, findings: Findings) -> None:

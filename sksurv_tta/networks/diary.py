@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sksurv_tta.transport import TransportPlan
 
-__all__ = ["PlanDiary"]
+__all__ = ["PlanDiary", "notes_of", "restore_notes"]
 
 
 class PlanDiary:
@@ -46,6 +47,16 @@ class PlanDiary:
         usage = plan.sum(dim=(0, 1)).double()
         self._usage = usage if self._usage is None else self._usage + usage
 
+    def notes(self) -> dict[str, Tensor]:
+        """What was noted since the last report, as tensors."""
+        noted = {"worst": self._worst, "unsolved": self._unsolved, "usage": self._usage}
+        return {name: value for name, value in noted.items() if value is not None}
+
+    def restore(self, notes: Mapping[str, Tensor]) -> None:
+        """Undo :meth:`notes`."""
+        self._worst, self._unsolved = notes.get("worst"), notes.get("unsolved")
+        self._usage = notes.get("usage")
+
     def report(self) -> dict[str, float]:
         """Return the notes as numbers for the history, and forget them.
 
@@ -66,3 +77,35 @@ class PlanDiary:
             numbers["prototype_usage"] = float(entropy) / math.log(len(shares))
         self.clear()
         return numbers
+
+
+def _diaries(network: nn.Module) -> Iterator[tuple[str, PlanDiary]]:
+    for name, module in network.named_modules():
+        diary = getattr(module, "diary", None)
+        if isinstance(diary, PlanDiary):
+            yield f"{name}.diary.", diary
+
+
+def notes_of(network: nn.Module) -> dict[str, Tensor]:
+    """Notes of all diaries in a network: what an epoch leaves until it ends, and no ``state_dict`` holds.
+
+    Parameters
+    ----------
+    network : Module
+
+    Returns
+    -------
+    notes : dict of str to Tensor
+        For :func:`restore_notes`.
+    """
+    return {
+        f"{place}{name}": value for place, diary in _diaries(network) for name, value in diary.notes().items()
+    }
+
+
+def restore_notes(network: nn.Module, notes: Mapping[str, Tensor]) -> None:
+    """Put notes back, on the device of the network."""
+    device = next(network.parameters()).device
+    for place, diary in _diaries(network):
+        own = {name.removeprefix(place): v.to(device) for name, v in notes.items() if name.startswith(place)}
+        diary.restore(own)

@@ -136,9 +136,12 @@ class SurvivalNetwork(nn.Module):
         Weight of each loss part that ``embed`` and ``forward`` return.
     embeds_in_pieces : bool
         Whether ``embed`` heeds the ``piece_size`` of a group: the same numbers, less memory, more work.
+    block_instances : int or None
+        Instances that a prediction holds at a time, if memory once ran out with the usual number.
     """
 
     embeds_in_pieces = False
+    block_instances: int | None = None
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,7 +2,8 @@
 
 All randomness is a function of (seed, epoch, patient), the learning rate one of the step. So
 weights, optimizer state, history and the best weights of early stopping are all there is to
-save, and a resumed training ends with the bits of an undisturbed one.
+save after an epoch, and a resumed training ends with the bits of an undisturbed one. Within an
+epoch there are also the sums that its record in the history will be made of.
 """
 
 from __future__ import annotations
@@ -21,18 +22,22 @@ from torch import Tensor
 
 from sksurv_tta._files import remove_stale, write_atomically
 from sksurv_tta.exceptions import CheckpointMismatchError, ModelFileError, TrainingWarning, listing
+from sksurv_tta.networks.diary import notes_of, restore_notes
 from sksurv_tta.training.early_stopping import EarlyStop
 from sksurv_tta.training.environment import describe_environment
+from sksurv_tta.training.epoch import EpochSums
 from sksurv_tta.training.history import as_history, as_records
 from sksurv_tta.training.locks import locked
 from sksurv_tta.training.tensor_files import TensorFile, UnreadableFileError, open_file, pack
 
 __all__ = ["Checkpoints"]
 
-FORMAT = 1
+FORMAT = 2
 N_KEPT = 2  # the last checkpoint and the one before
 PATTERN = "epoch-*.safetensors"
-FIELDS = {"kind", "format", "identity", "environment", "seed", "first_epoch", "epochs", "history"}
+FIELDS = {
+    "kind", "format", "identity", "environment", "seed", "first_epoch", "epochs", "history", "under_way",
+}  # fmt: skip
 
 logger = logging.getLogger("sksurv_tta")
 
@@ -159,13 +164,15 @@ class Checkpoints:
         content, tensors = self._found
         self._found = None
         self._compare_environment(content["environment"], describe_environment(net.module_.device))
-        network, optimizer, best = (_part(tensors, name) for name in ("network", "optimizer", "best"))
-        self._load_network(net.module_, network)
-        _load_optimizer(net.optimizer_, optimizer)
+        self._load_network(net.module_, _part(tensors, "network"))
+        _load_optimizer(net.optimizer_, _part(tensors, "optimizer"))
         net.first_epoch_ = content["first_epoch"]
         net.history_ = as_history(content["history"])
+        if content["under_way"] is not None:
+            net.resumed_ = EpochSums.of_record(content["under_way"])
+            restore_notes(net.module_, _part(tensors, "notes"))
         for callback in _early_stops(net):
-            callback.restore(net, best or None)
+            callback.restore(net, _part(tensors, "best") or None)
         logger.info("Training goes on after epoch %d, from %s", len(net.history), self.folder)
         return content["epochs"]
 
@@ -203,12 +210,15 @@ class Checkpoints:
     def save(self, net: Any) -> None:
         """Write a checkpoint of the epoch that has just ended, and remove all but the one before.
 
+        If an epoch is under way (``net.under_way_``), of the steps of it that are done.
+
         Warns
         -----
         TrainingWarning
             Once, if it cannot be written; the earlier ones are kept, and training goes on.
         """
-        n_epochs = len(net.history) - net.first_epoch_
+        under_way: EpochSums | None = net.under_way_
+        n_epochs = len(net.history) - net.first_epoch_ - (under_way is not None)
         content = {
             "kind": "checkpoint",
             "format": FORMAT,
@@ -217,10 +227,13 @@ class Checkpoints:
             "seed": self.seed,
             "first_epoch": net.first_epoch_,
             "epochs": n_epochs,
-            "history": as_records(net.history),
+            "history": as_records(list(net.history)[: net.first_epoch_ + n_epochs]),
+            "under_way": None if under_way is None else under_way.as_record(),
         }
         data = pack(content, _tensors(net))
-        path = self.folder / PATTERN.replace("*", f"{n_epochs:05d}")
+        # Names are in the order of time: "epoch-00002.safetensors", "epoch-00002.step-00001.safetensors".
+        step = "" if under_way is None else f".step-{under_way.n_steps:05d}"
+        path = self.folder / PATTERN.replace("*", f"{n_epochs:05d}{step}")
         try:
             write_atomically(path, data)
         except OSError as error:
@@ -252,6 +265,8 @@ def _tensors(net: Any) -> dict[str, Tensor]:
         tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
     for callback in _early_stops(net):
         tensors |= {f"best.{name}": value for name, value in (callback.best_weights_ or {}).items()}
+    if net.under_way_ is not None:
+        tensors |= {f"notes.{name}": value for name, value in notes_of(net.module_).items()}
     return tensors
 
 

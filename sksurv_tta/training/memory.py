@@ -39,7 +39,7 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def embed_within_memory(embed: Callable[[int], Tensor], block_size: int, patient: str) -> Tensor:
+def embed_within_memory(embed: Callable[[int], Tensor], block_size: int, patient: str) -> tuple[Tensor, int]:
     """Embed one patient, in blocks half as large each time that memory runs out.
 
     Parameters
@@ -51,6 +51,12 @@ def embed_within_memory(embed: Callable[[int], Tensor], block_size: int, patient
     patient : str
         What to call the patient in the error.
 
+    Returns
+    -------
+    embedded : Tensor
+    block_size : int
+        With which it was done.
+
     Raises
     ------
     InsufficientMemoryError
@@ -58,7 +64,7 @@ def embed_within_memory(embed: Callable[[int], Tensor], block_size: int, patient
     """
     while True:
         try:
-            return embed(block_size)
+            return embed(block_size), block_size
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

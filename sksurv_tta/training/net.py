@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -13,15 +13,18 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 
 from sksurv_tta.exceptions import NonFiniteCostError, TrainingDivergedError, listing
-from sksurv_tta.training.batches import Batch, epoch_batches
+from sksurv_tta.training.batches import Batch
 from sksurv_tta.training.checkpoints import Checkpoints
 from sksurv_tta.training.diagnostics import concordance_or_nan, diverged, warn_of_history
 from sksurv_tta.training.early_stopping import EarlyStop
+from sksurv_tta.training.epoch import EpochBatches, EpochSums
+from sksurv_tta.training.interruption import interrupts_held, saving_if_interrupted
 from sksurv_tta.training.memory import step_within_memory
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.predict import predict_patients
 from sksurv_tta.training.resident import lending_instances
 from sksurv_tta.training.rollback import back_to_epoch_if_diverged
+from sksurv_tta.training.schedules import warmed_up_cosine
 from sksurv_tta.training.step import StepResult
 
 __all__ = ["SurvivalNet"]
@@ -111,7 +114,8 @@ class SurvivalNet(NeuralNet):
     ) -> Self:
         """Train for ``max_epochs`` more; unlike skorch's, an interruption is not swallowed.
 
-        With ``checkpoints``, go on after the last one, and write one after each epoch.
+        With ``checkpoints``, go on after the last one, and write one after each epoch, and after the step
+        in which Ctrl-C came.
         """
         if not self.initialized_:
             self.initialize()
@@ -119,15 +123,18 @@ class SurvivalNet(NeuralNet):
         self.first_epoch_ = len(self.history)
         self.steps_per_epoch_ = -(-len(X) // self.batch_size)
         self.module_.begin_training(self.steps_per_epoch_)
+        self.under_way_: EpochSums | None = None
+        self.resumed_: EpochSums | None = None
         self.notify("on_train_begin", X=X, y=y)
         n_done = checkpoints.resume(self) if checkpoints is not None else 0
         with lending_instances(self, X):
             while n_done < self.max_epochs and not self._should_stop():
-                with back_to_epoch_if_diverged(self):
+                with back_to_epoch_if_diverged(self), saving_if_interrupted(self, checkpoints):
                     self.fit_loop(X, y, epochs=1, **fit_params)
                 n_done += 1
                 if checkpoints is not None:
-                    checkpoints.save(self)
+                    with interrupts_held():
+                        checkpoints.save(self)
         self.notify("on_train_end", X=X, y=y)
         warn_of_history(self.history[self.first_epoch_ :])
         return self
@@ -137,7 +144,7 @@ class SurvivalNet(NeuralNet):
 
     def get_iterator(self, dataset: PatientDataset, training: bool = False) -> Any:
         """Batches of the epoch that has just begun, or the whole set for validation."""
-        return _EpochBatches(self, dataset) if training else [dataset]
+        return EpochBatches(self, dataset) if training else [dataset]
 
     def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Accumulate the gradients of one batch, refuse what is not finite, clip."""
@@ -200,41 +207,44 @@ class SurvivalNet(NeuralNet):
         """Run one epoch and record the mean of every loss part in the history."""
         if iterator is None:
             return
-        sums: dict[str, float] = {}
-        weights: dict[str, float] = {}
-        n_eventless = 0
-        for batch in iterator:
+        sums = EpochSums()
+        if training:
+            sums, self.resumed_ = self.resumed_ or sums, None
+            self.under_way_ = sums
+        for batch in islice(iterator, sums.n_steps, None):
             self._set_learning_rate(batch)
             self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-            self.history.record_batch(f"{prefix}_batch_size", len(batch))
+            with interrupts_held() if training else nullcontext(), sums.one_step():
+                step = step_fn(batch, **fit_params)
+                self._note_step(sums, step, batch, prefix)
             self.notify("on_batch_end", batch=batch, training=training, **step)
-            n_eventless += not bool(batch.outcome.event.any())
-            for name, value in ({"loss": step["loss"].item()} | step["parts"]).items():
-                weight = self.criterion_.weight(batch.outcome) if name == "survival" else len(batch)
-                sums[name] = sums.get(name, 0.0) + weight * value
-                weights[name] = weights.get(name, 0.0) + weight
-        for name, total in sums.items():
-            self.history.record(f"{prefix}_{name}", total / max(weights[name], 1.0))
+        self.under_way_ = None
+        for name, mean in sums.means().items():
+            self.history.record(f"{prefix}_{name}", mean)
         if training:
-            self.history.record("eventless_batches", n_eventless)
+            self.history.record("eventless_batches", sums.n_eventless)
             self.history.record("mass", float(getattr(self.module_, "mass", math.nan)))
-            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+            self.history.record("lr", sums.lr)
             for name, value in self.module_.end_epoch().items():
                 self.history.record(name, value)
 
+    def _note_step(self, sums: EpochSums, step: dict[str, Any], batch: Any, prefix: str) -> None:
+        self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+        self.history.record_batch(f"{prefix}_batch_size", len(batch))
+        sums.lr = self.optimizer_.param_groups[0]["lr"]
+        sums.n_eventless += not bool(batch.outcome.event.any())
+        for name, value in ({"loss": step["loss"].item()} | step["parts"]).items():
+            weight = self.criterion_.weight(batch.outcome) if name == "survival" else len(batch)
+            sums.add(name, value, float(weight))
+
     def _set_learning_rate(self, batch: Any) -> None:
-        """Warm-up, then a cosine to zero: a function of the step, so there is no state to save."""
+        """Warm-up, then a cosine to zero."""
         if not isinstance(batch, Batch):
             return
         step = (batch.epoch - self.first_epoch_) * self.steps_per_epoch_ + batch.step
         total = self.max_epochs * self.steps_per_epoch_
         warmup = min(round(self.warmup_epochs * self.steps_per_epoch_), total)
-        if step < warmup:
-            factor = (step + 1) / warmup
-        else:
-            factor = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+        factor = warmed_up_cosine(step, warmup, total)
         for group in self.optimizer_.param_groups:
             group["lr"] = self.lr * factor
 
@@ -252,23 +262,4 @@ class SurvivalNet(NeuralNet):
             dtype=torch.bfloat16,
             enabled=self.precision == "bfloat16",
             cache_enabled=cache,
-        )
-
-
-class _EpochBatches:
-    """Iterable over the batches of whatever epoch the net's history is in."""
-
-    def __init__(self, net: SurvivalNet, data: PatientDataset):
-        self.net, self.data = net, data
-
-    def __iter__(self) -> Iterator[Batch]:
-        net = self.net
-        return epoch_batches(
-            self.data,
-            batch_size=net.batch_size,
-            seed=net.seed,
-            epoch=len(net.history) - 1,
-            bag_size=net.bag_size,
-            n_profile_tokens=net.n_profile_tokens,
-            instances=getattr(net, "instances_", None),
         )

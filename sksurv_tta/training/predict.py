@@ -5,6 +5,7 @@ A patient's output cannot depend on who else is predicted, since nobody else is 
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 
 import numpy as np
@@ -12,13 +13,13 @@ import torch
 from torch import Tensor
 
 from sksurv_tta.bags import Bag
-from sksurv_tta.exceptions import NonFiniteCostError
+from sksurv_tta.exceptions import NonFiniteCostError, PredictionWarning
 from sksurv_tta.networks import PatientGroup, Ragged, SurvivalNetwork
 from sksurv_tta.training.memory import embed_within_memory
 from sksurv_tta.training.patients import PatientDataset
 from sksurv_tta.training.threads import threads_for
 
-__all__ = ["embed_patient", "predict_patients"]
+__all__ = ["predict_patients"]
 
 BLOCK_INSTANCES = 8192  # instances held at a time; larger bags are read in blocks
 
@@ -26,6 +27,10 @@ BLOCK_INSTANCES = 8192  # instances held at a time; larger bags are read in bloc
 @torch.no_grad()
 def predict_patients(network: SurvivalNetwork, data: PatientDataset) -> np.ndarray:
     """Outputs of the network for each patient.
+
+    Where memory runs out, the network remembers the smaller blocks and uses them from then on: also for
+    patients of this call who were read in larger ones. So all of them are treated alike, whatever their
+    order, and so is whoever is predicted later.
 
     Parameters
     ----------
@@ -37,31 +42,61 @@ def predict_patients(network: SurvivalNetwork, data: PatientDataset) -> np.ndarr
     -------
     outputs : ndarray of shape (n_patients, n_outputs), float64
         NaN for a patient whose values are so large that the network overflows.
-    """
-    asked = network.eval().for_prediction()
-    present = data.present.to(network.device)
-    outputs: dict[int, np.ndarray] = {}
-    for patient in range(len(data)):
-        # The caller names all such patients at once: one of them must not hide the others.
-        with threads_for(int(data.n_instances[patient].sum())), suppress(NonFiniteCostError):
-            tokens = embed_patient(asked, data, patient)
-            prediction = asked(tokens, present[patient : patient + 1]).prediction
-            outputs[patient] = prediction.double().cpu().numpy()
-    n_outputs = max((row.shape[1] for row in outputs.values()), default=1)
-    overflown = np.full((1, n_outputs), np.nan)
-    return np.concatenate([outputs.get(patient, overflown) for patient in range(len(data))])
-
-
-def embed_patient(network: SurvivalNetwork, data: PatientDataset, patient: int) -> Tensor:
-    """Summary of one patient, (1, ...), as ``network.forward`` takes it.
 
     Raises
     ------
     InsufficientMemoryError
         If even small blocks of instances do not fit into memory.
+
+    Warns
+    -----
+    PredictionWarning
+        If memory ran out, with the number of instances that are held at a time from now on.
     """
-    name = f"patient {data.names[patient]} ({int(data.n_instances[patient].sum()):,} instances)"
-    return embed_within_memory(lambda size: _embed(network, data, patient, size), BLOCK_INSTANCES, name)
+    asked = network.eval().for_prediction()
+    before = block_size = min(network.block_instances or BLOCK_INSTANCES, BLOCK_INSTANCES)
+    outputs: dict[int, np.ndarray | None] = {}
+    waiting = list(range(len(data)))
+    while waiting:
+        patient = waiting.pop(0)
+        outputs[patient], held = _predict_one(asked, data, patient, block_size)
+        if held < block_size:
+            block_size = held
+            again = (done for done in outputs if done != patient and done not in waiting)
+            waiting += [done for done in again if data.n_instances[done].max(initial=0) > held]
+    if block_size < before:
+        network.block_instances = block_size
+        _warn_of_smaller_blocks(block_size, before)
+    n_outputs = max((row.shape[1] for row in outputs.values() if row is not None), default=1)
+    overflown = np.full((1, n_outputs), np.nan)
+    found = [outputs[patient] for patient in range(len(data))]
+    return np.concatenate([overflown if row is None else row for row in found])
+
+
+def _predict_one(
+    network: SurvivalNetwork, data: PatientDataset, patient: int, block_size: int
+) -> tuple[np.ndarray | None, int]:
+    """Outputs (1, n_outputs), None if the network overflows, and the size of blocks they were made with."""
+    n_instances = int(data.n_instances[patient].sum())
+    name = f"patient {data.names[patient]} ({n_instances:,} instances)"
+    # The caller names all such patients at once: one of them must not hide the others.
+    with threads_for(n_instances), suppress(NonFiniteCostError):
+        tokens, block_size = embed_within_memory(
+            lambda size: _embed(network, data, patient, size), block_size, name
+        )
+        present = data.present[patient : patient + 1].to(network.device)
+        return network(tokens, present).prediction.double().cpu().numpy(), block_size
+    return None, block_size
+
+
+def _warn_of_smaller_blocks(block_size: int, before: int) -> None:
+    warnings.warn(
+        f"Memory ran out in prediction, so bags are read {block_size:,} instances at a time from now on, "
+        f"not {before:,}. Risks of patients with more may differ, by up to 1e-5, from those of before and of "
+        "other machines.",
+        PredictionWarning,
+        stacklevel=5,
+    )
 
 
 def _embed(network: SurvivalNetwork, data: PatientDataset, patient: int, block_size: int) -> Tensor:

@@ -1,12 +1,28 @@
-"""Learning rates other than the net's own warm-up and cosine."""
+"""Learning rates: functions of the step, so there is no state to save."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from skorch.callbacks import Callback
 
-__all__ = ["ConstantLearningRate"]
+__all__ = ["ConstantLearningRate", "warmed_up_cosine"]
+
+
+def warmed_up_cosine(step: int, warmup: int, total: int) -> float:
+    """Part of the largest rate: it rises along a line, and then falls to zero along a cosine.
+
+    Parameters
+    ----------
+    step : int
+        Counted from 0.
+    warmup, total : int
+        Steps of the rise, and of the training.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
 
 
 class ConstantLearningRate(Callback):

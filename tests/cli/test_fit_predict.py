@@ -1,5 +1,8 @@
 """fit and predict: a model to a file, and risks from it."""
 
+import shutil
+
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,3 +122,62 @@ def test_outcomes_without_an_event_teach_nothing(study, run, network, tmp_path):
     said = run("fit", *study.options(outcomes=clinical), *network, "--out", tmp_path / "model")
     assert said.code == 1
     assert "None of 48 patients has an event" in said.err
+
+
+@pytest.fixture
+def spoilt(study, tmp_path):
+    """Folder of features in which one file holds NaN and one is cut short, and whose they are."""
+    folder = tmp_path / "spoilt"
+    shutil.copytree(study.bags, folder)
+    holding_nan, cut, *_ = sorted(folder.iterdir())
+    with h5py.File(holding_nan, "r+") as file:
+        file["features"][0, 0] = np.nan
+    cut.write_bytes(cut.read_bytes()[:900])
+    return folder, (holding_nan, cut)
+
+
+def test_patients_whose_features_are_dropped_are_predicted_by_their_genes(
+    study, patients, model, run, spoilt, tmp_path
+):
+    folder, bad = spoilt
+    out = tmp_path / "risks.csv"
+    arguments = ["predict", "--model", model, *new_data(study, patients, bags=folder), "--out", out]
+    assert run(*arguments).code == 1
+    said = run(*arguments, "--on-bad-bag", "drop")
+    assert said.code == 0
+    assert "2 of 48 bags cannot be used and are set to missing:" in said.err
+    assert all(path.name in said.err for path in bad)
+    found = pd.read_csv(out)
+    for path in bad:
+        path.unlink()
+    assert run(*arguments).code == 0
+    pd.testing.assert_frame_equal(found, pd.read_csv(out))  # as if there had been no slide
+    assert np.isfinite(found["risk"]).all()
+
+
+def test_a_single_patient_whose_features_are_dropped_is_predicted(
+    study, patients, model, run, spoilt, tmp_path
+):
+    folder, bad = spoilt
+    table = pd.read_csv(patients)
+    own = table[[bad[0].name.startswith(str(patient)) for patient in table["case_id"]]]
+    assert len(own) == 1
+    own.to_csv(tmp_path / "one.csv", index=False)
+    data = new_data(study, tmp_path / "one.csv", bags=folder)
+    out = tmp_path / "risk.csv"
+    assert run("predict", "--model", model, *data, "--on-bad-bag", "drop", "--out", out).code == 0
+    assert np.isfinite(pd.read_csv(out)["risk"]).all()
+
+
+def test_a_model_is_fitted_without_the_features_that_are_dropped(study, run, network, spoilt, tmp_path):
+    folder, _ = spoilt
+    fit = ["fit", *study.options(bags=folder), *network, "--out", tmp_path / "model.safetensors"]
+    said = run(*fit)
+    assert said.code == 1
+    said = run(*fit, "--on-bad-bag", "drop")
+    assert said.code == 1  # the patients have no slides now, which is an error unless it is allowed
+    assert "2 of 48 patients have no slides" in said.err
+    assert "Pass --missing allow" in said.err
+    said = run(*fit, "--on-bad-bag", "drop", "--missing", "drop")
+    assert said.code == 0
+    assert "46 patients" in said.out

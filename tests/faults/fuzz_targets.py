@@ -31,16 +31,16 @@ TINY = {
 
 
 def estimator_of(cohort, **changes):
-    return TTASurvivalEstimator(**TINY, pathways=cohort.pathways, **changes)
+    return TTASurvivalEstimator(**TINY | changes, pathways=cohort.pathways)
 
 
 # Models and checkpoints: a digest inside
 
 
-def models(folder):
+def models(folder, **changes):
     cohort = fuzz_text.small_cohort()
     path = folder / "model.safetensors"
-    estimator_of(cohort).fit(cohort.X, cohort.y).save(path)
+    estimator_of(cohort, **changes).fit(cohort.X, cohort.y).save(path)
     good, again = path.read_bytes(), folder / "again"
 
     def look():
@@ -54,9 +54,9 @@ def models(folder):
     return [Target(folder, (path.name,), look)]
 
 
-def checkpoints(folder):
+def checkpoints(folder, **changes):
     cohort = fuzz_text.small_cohort()
-    estimator_of(cohort, checkpoint_dir=folder).fit(cohort.X, cohort.y)
+    estimator_of(cohort, checkpoint_dir=folder, **changes).fit(cohort.X, cohort.y)
     (run,) = (path for path in folder.iterdir() if path.is_dir())
     before, last = sorted(run.glob("epoch-*"))
     identity = json.loads(json.dumps(open_file(last).content["identity"]))

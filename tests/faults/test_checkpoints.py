@@ -133,19 +133,29 @@ def test_a_warm_start_has_checkpoints_of_its_own(tiny, trainer):
     assert trainer.weights_digest(again) == trainer.weights_digest(expected)
 
 
-def test_bags_pathways_and_missing_modalities_resume_too(trainer, tmp_path):
+def stop_as(error):
+    def stop():
+        raise error
+
+    return stop
+
+
+@pytest.mark.parametrize("error", [Ended, KeyboardInterrupt])
+@pytest.mark.parametrize("changes", [{}, {"recipe": "robust", "n_members": 2}], ids=["one", "ensemble"])
+def test_bags_pathways_and_missing_modalities_resume_too(trainer, tmp_path, error, changes):
     cohort = make_cohort(
         16, random_state=0, n_instances=(3, 8), n_features=6, missing_slides=0.2, missing_expression=0.2
     )
     options = trainer.TINY | {"max_epochs": 3, "random_state": 0, "bag_size": 4, "pathways": cohort.pathways}
+    options |= changes
     make = trainer.TTASurvivalEstimator
     expected = make(**options).fit(cohort.X, cohort.y, sites=cohort.site)
-    with pytest.raises(Ended):
-        make(**options, checkpoint_dir=tmp_path, callbacks=[trainer.At((3, 1), interrupt)]).fit(
-            cohort.X, cohort.y, sites=cohort.site
-        )
+    at = trainer.At((3, 1), stop_as(error))
+    with pytest.raises(error):
+        make(**options, checkpoint_dir=tmp_path, callbacks=[at]).fit(cohort.X, cohort.y, sites=cohort.site)
     resumed = make(**options, checkpoint_dir=tmp_path, callbacks=[trainer.At()])
     resumed.fit(cohort.X, cohort.y, sites=cohort.site)
+    assert resumed.callbacks[0].n_steps_ == (2 if error is Ended else 0)  # of two in an epoch
     assert len(list(tmp_path.iterdir())) == 1
     assert trainer.weights_digest(resumed) == trainer.weights_digest(expected)
 

@@ -66,15 +66,53 @@ def test_killed_at_random_moments(trainings, undisturbed, tmp_path):
         assert trainings.run(folder)["digest"] == undisturbed["digest"]
 
 
-def test_an_interruption_keeps_the_last_epoch_and_leaves_nothing_fitted(trainings, undisturbed, tmp_path):
+N_STEPS = 5 * 3  # of a whole training
+
+
+def saved(folder):
+    return sorted(path.name for path in folder.glob("*/epoch-*.safetensors"))
+
+
+def test_an_interruption_keeps_the_steps_that_are_done_and_leaves_nothing_fitted(
+    trainings, undisturbed, tmp_path
+):
     training = trainings.start(tmp_path, moment=(3, 1), action="sleep")
     trainings.until_reached(training)
     answer = trainings.finish(training, signal=signal.SIGINT)
     assert answer["error"] == "KeyboardInterrupt"
     assert not answer["fitted"]
-    assert (next(tmp_path.iterdir()) / "epoch-00002.safetensors").exists()
+    assert saved(tmp_path) == ["epoch-00002.safetensors", "epoch-00002.step-00002.safetensors"]
     assert not (next(tmp_path.iterdir()) / "lock").exists()
+    resumed = trainings.run(tmp_path)
+    assert resumed["digest"] == undisturbed["digest"]
+    assert resumed["steps"] == N_STEPS - 2 * 3 - 2  # none is done again
+
+
+@pytest.mark.parametrize("moment", [(1, 0), (1, 1), (4, 2), (5, 1)], ids=str)
+def test_a_step_in_which_an_interruption_comes_is_finished_and_kept(trainings, undisturbed, tmp_path, moment):
+    answer = trainings.run(tmp_path, moment=moment, action="interrupt", inside=True)
+    assert (answer["error"], answer["fitted"]) == ("KeyboardInterrupt", False)
+    n_done = 3 * (moment[0] - 1) + moment[1] + 1
+    resumed = trainings.run(tmp_path)
+    assert resumed["digest"] == undisturbed["digest"]
+    assert resumed["steps"] == N_STEPS - n_done
+    assert not resumed["warnings"]
+
+
+def test_a_training_can_be_interrupted_again_and_again(trainings, undisturbed, tmp_path):
+    for moment in ((1, 1), (2, 0), (2, 1), (2, 2), (4, 0)):
+        answer = trainings.run(tmp_path, moment=moment, action="interrupt", inside=True)
+        assert answer["error"] == "KeyboardInterrupt"
     assert trainings.run(tmp_path)["digest"] == undisturbed["digest"]
+
+
+def test_who_interrupts_twice_does_not_wait_and_loses_the_epoch(trainings, undisturbed, tmp_path):
+    answer = trainings.run(tmp_path, moment=(3, 1), action="interrupt twice", inside=True)
+    assert answer["error"] == "KeyboardInterrupt"
+    assert saved(tmp_path) == ["epoch-00001.safetensors", "epoch-00002.safetensors"]
+    resumed = trainings.run(tmp_path)
+    assert resumed["digest"] == undisturbed["digest"]
+    assert resumed["steps"] == N_STEPS - 2 * 3
 
 
 def test_two_trainings_cannot_share_a_folder(trainings, undisturbed, tmp_path):

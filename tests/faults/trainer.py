@@ -49,18 +49,40 @@ def weights_digest(estimator):
 
 
 class At(Callback):
-    """Do something at one batch of one epoch; ``None`` for never."""
+    """Do something at one batch of one epoch, or inside its step; ``None`` for never. Counts the steps."""
 
-    def __init__(self, moment=None, action=None):
-        self.moment, self.action = moment, action
+    def __init__(self, moment=None, action=None, inside=False):
+        self.moment, self.action, self.inside = moment, action, inside
+        self.n_steps_ = 0
+
+    def _act(self, net, batch):
+        if self.moment and (len(net.history), batch.step) == tuple(self.moment):
+            self.action()
+
+    def on_grad_computed(self, net, batch=None, training=True, **kwargs):
+        if training and self.inside:
+            self._act(net, batch)
 
     def on_batch_end(self, net, batch=None, training=True, **kwargs):
-        if training and self.moment and (len(net.history), batch.step) == tuple(self.moment):
-            self.action()
+        if training:
+            self.n_steps_ += 1
+            if not self.inside:
+                self._act(net, batch)
 
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt():
+    """Ctrl-C, as the terminal sends it."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def interrupt_twice():
+    """Ctrl-C of somebody who does not want to wait."""
+    interrupt()
+    interrupt()
 
 
 def die_in_writer(name, number, before):
@@ -107,8 +129,13 @@ def turn_back_the_clock():
 
 
 def train(request):
-    actions = {"die": die, "sleep": sleeping(request["result"] + ".reached")}
-    at = At(request.get("moment"), actions[request.get("action", "die")])
+    actions = {
+        "die": die,
+        "sleep": sleeping(request["result"] + ".reached"),
+        "interrupt": interrupt,
+        "interrupt twice": interrupt_twice,
+    }
+    at = At(request.get("moment"), actions[request.get("action", "die")], request.get("inside", False))
     if request.get("odd_clock"):
         turn_back_the_clock()
     if "writer" in request:
@@ -131,7 +158,7 @@ def train(request):
             answer |= {"error": type(error).__name__, "message": str(error)}
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     answer["warnings"] = [f"{type(w.message).__name__}: {w.message}" for w in caught]
-    answer["fitted"] = hasattr(estimator, "net_")
+    answer |= {"fitted": hasattr(estimator, "net_"), "steps": at.n_steps_}
     Path(request["result"]).write_text(json.dumps(answer))
 
 

@@ -166,6 +166,8 @@ TESTED_AS_A_WHOLE = {
 TESTED_IN = {
     "__main__.py": "cli/test_usage.py",
     "bags/hdf5_guards.py": "bags/test_guards.py",
+    "bags/opening.py": "bags/test_array.py",
+    "bags/usable.py": "cohort/test_bad_bags.py",
     "cohort/barcodes.py": "cohort/test_slides.py",
     "cohort/cohort.py": "cohort/test_read.py",
     "cohort/findings.py": "cohort/test_read.py",
@@ -191,6 +193,8 @@ TESTED_IN = {
     "training/checkpoints.py": "faults/test_checkpoints.py",
     "training/early_stopping.py": "estimators/test_base.py",
     "training/environment.py": "faults/test_checkpoints.py",
+    "training/epoch.py": "faults/test_kill_and_resume.py",
+    "training/interruption.py": "faults/test_kill_and_resume.py",
     "training/locks.py": "faults/test_checkpoints.py",
     "training/history.py": "estimators/test_persistence.py",
     "training/patients.py": "training/test_batches.py",

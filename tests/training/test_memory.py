@@ -1,12 +1,14 @@
 """When memory runs out: the same result from smaller pieces, and an error with sizes when there are none."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from toy_nets import assert_same, make_net, weights
 from toy_patients import gradients, toy_network, toy_patients, whole_batch
 
-from sksurv_tta.exceptions import InsufficientMemoryError
+from sksurv_tta.exceptions import InsufficientMemoryError, PredictionWarning
 from sksurv_tta.networks import EnsembleNetwork, InputPreparation, TTANetwork
 from sksurv_tta.training import CoxCriterion, MembersCriterion, memory
 from sksurv_tta.training.memory import is_out_of_memory, step_within_memory
@@ -66,8 +68,30 @@ def test_blocks_are_halved_until_they_fit_and_the_risk_is_the_same(monkeypatch, 
     network = toy_network(data)
     expected = predict_patients(network, data)
     small = limit(network, 9, error=error)
-    np.testing.assert_allclose(predict_patients(network, data), expected, rtol=1e-5, atol=1e-6)
+    with pytest.warns(PredictionWarning, match="read 8 instances at a time from now on, not 64") as caught:
+        found = predict_patients(network, data)
+    assert len(caught) == 1
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert max(size for size in small.sizes if size <= 9) == 8  # 64, 32, 16, then 8
+
+
+def test_who_was_read_in_larger_blocks_is_read_again_and_the_size_is_kept(monkeypatch):
+    monkeypatch.setattr(memory, "SMALLEST_BLOCK", 2)
+    monkeypatch.setattr("sksurv_tta.training.predict.BLOCK_INSTANCES", 64)
+    data = toy_patients(6, sizes=(12, 30))
+    network = toy_network(data)
+    longest = int(data.n_instances[:, 0].max())
+    order = np.argsort(data.n_instances[:, 0])  # the one for whom memory runs out comes last
+    small = limit(network, longest - 1)
+    with pytest.warns(PredictionWarning, match="read 16 instances at a time"):
+        found = predict_patients(network, data.subset(order))
+    assert network.block_instances == 16
+    small.limit = 10**9  # there is enough memory again
+    for rows in (order[::-1].copy(), order[:1], order[2:5]):
+        np.testing.assert_array_equal(
+            predict_patients(network, data.subset(rows)), found[[order.tolist().index(row) for row in rows]]
+        )
+    np.testing.assert_array_equal(predict_patients(copy.deepcopy(network), data.subset(order)), found)
 
 
 def test_names_of_patients_are_logged_for_debugging_only(monkeypatch, caplog):
@@ -77,8 +101,12 @@ def test_names_of_patients_are_logged_for_debugging_only(monkeypatch, caplog):
     data.names = ["Anne Nobody"]
     network = toy_network(data)
     limit(network, 9)
-    with caplog.at_level("DEBUG", logger="sksurv_tta"):
+    with (
+        caplog.at_level("DEBUG", logger="sksurv_tta"),
+        pytest.warns(PredictionWarning, match="8 instances") as caught,
+    ):
         predict_patients(network, data)
+    assert "Nobody" not in str(caught[0].message)
     by_level = {
         level: [r.getMessage() for r in caplog.records if r.levelname == level] for level in ("INFO", "DEBUG")
     }
