@@ -70,7 +70,8 @@ class Ascent:
         self.sink_tol = max(min(0.1 * tol**0.5, 1e-3), resolution**0.5)
         self.potential = np.zeros(tokens.kernel.shape[1])
         self.direction = np.zeros_like(self.potential)
-        self.start = self.potential
+        self.start, self.start_sink = self.potential, math.nan
+        self.sink_row, self.sink_rate = np.zeros_like(self.potential), 0.0
         self.residual, self.previous = math.inf, math.inf
         self.step, self.gain, self.radius = 0.0, 0.0, LONGEST_STEP
         self.n_iter = 0
@@ -89,6 +90,7 @@ class Ascent:
             if self.n_iter >= max_evaluations:
                 if overshot:
                     self.potential, self.residual = self.start, self.previous
+                    self.tokens.sink = self.start_sink
                 converged = False
                 break
             if self.n_iter >= MOST_PASSES or not (self._shorten() if overshot else self._aim()):
@@ -138,14 +140,16 @@ class Ascent:
             self.radius = min(GROW * self.radius, LONGEST_STEP)
         if not (self._factorise() and self._newton()):
             return False
-        self.start, self.previous = self.potential, self.residual
+        self.start, self.start_sink, self.previous = self.potential, self.tokens.sink, self.residual
         self.step = min(1.0, self.radius / self.length)
         self._move()
         return True
 
     def _move(self) -> None:
         potential = self.start + self.step * self.direction
-        self.potential = potential - potential.mean()
+        translation = potential.mean()
+        self.potential = potential - translation
+        self.tokens.sink = self.start_sink + self.step * self.sink_rate - float(translation)
 
     def _polish(self) -> None:
         """One more Newton step, which costs no pass over the cost and roughly squares the error."""
@@ -155,6 +159,7 @@ class Ascent:
             return
         if self._newton() and self.length <= NEAR:
             self.potential = self.potential + self.direction
+            self.tokens.sink += self.sink_rate
 
     def _factorise(self) -> bool:
         """Cholesky factor of the Hessian, built from couplings as in `newton_direction`."""
@@ -163,7 +168,8 @@ class Ascent:
         shared = np.maximum(self.received - overlap.sum(axis=1), 0.0)
         total = shared.sum()
         if self.tokens.has_sink and total > 0:
-            overlap += np.outer(shared, shared / total)
+            self.sink_row = shared / total
+            overlap += np.outer(shared, self.sink_row)
         stiffness = (self.received if self._is_soft() else self.wanted) + NEGLIGIBLE
         overlap += np.outer(self.decay * stiffness, stiffness)
         overlap += NEGLIGIBLE
@@ -185,5 +191,6 @@ class Ascent:
         right = right - received * (right.sum() / received.sum())
         self.direction, _ = dpotrs(self.factor, right, lower=1)
         self.gain = float(self.gradient @ self.direction)
+        self.sink_rate = float(self.sink_row @ self.direction)
         self.length = float(np.abs(self.direction).max())
         return self.gain >= 0

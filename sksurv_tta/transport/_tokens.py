@@ -48,8 +48,10 @@ class Tokens:
         Largest difference of two costs of a token, in units of epsilon; not finite if a cost is not.
     usual : bool
         Whether the costs are in the range that these methods need.
-    transported, factor : arrays of shape (N,)
-        Share of a token that goes to prototypes, and the same divided by its row sum: N u of Eq. (47).
+    factor : array of shape (N,)
+        Share of a token that goes to prototypes, divided by its row sum: N u of Eq. (47).
+    sink : float
+        Potential of the sink.
     """
 
     def __init__(
@@ -59,11 +61,12 @@ class Tokens:
         self.n_tokens = len(cost)
         self.kernel, self.shares = plan, shares
         self._cost, self._epsilon = cost, epsilon
+        self.sink = math.nan
         self._cheapest = cost.amin(dim=1, keepdim=True)
         torch.sub(self._cheapest, cost, out=plan)
         self.span = -float(plan.amin()) / epsilon
-        width = float(self._cheapest.amax() - self._cheapest.amin()) / epsilon if self.has_sink else 0.0
-        self.usual = self.span <= MILD and width <= WIDEST
+        low, high = torch.aminmax(self._cheapest)
+        self.usual = self.span <= MILD and float(high - low) <= WIDEST * epsilon
 
     def prepare(self) -> None:
         """Take the exponential; only for usual costs."""
@@ -72,13 +75,16 @@ class Tokens:
         self._row_sum = torch.empty_like(self._cost[:, 0])
         rows = self._row_sum.numpy()
         self._scale = np.ones(self._cost.shape[1], dtype=rows.dtype)
+        n_chunks = max(self.n_tokens // CHUNK, 1)
+        self._body = self.n_tokens - self.n_tokens % n_chunks
+        self._chunks = self.kernel[: self._body].view(n_chunks, -1, len(self._scale))
+        self._tail = self.kernel[self._body :].t()
         if self.has_sink:
             above = self._cheapest.numpy()[:, 0].astype(np.float64)
             above -= above.min()
             self._beside_sink = np.exp(above / -self._epsilon)
             self._beside = self._beside_sink.astype(rows.dtype)
             self._target = math.log(self.mass) - math.log1p(-self.mass)
-            self.sink = math.nan
 
     def scale_columns(self, potential: NDArray[np.float64]) -> bool:
         """Multiply the columns by exp(potential), shape (K,); False if a potential is out of range."""
@@ -123,8 +129,8 @@ class Tokens:
                 break
         else:
             return False
-        odds, self.rest = self._odds(pull)
-        self.factor = odds * self.rest / rows
+        odds, rest = self._odds(pull)
+        self.factor = odds * rest / rows
         return True
 
     def _odds(self, pull: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
@@ -134,16 +140,12 @@ class Tokens:
 
     def received(self) -> NDArray[np.float64]:
         """Mass of each column relative to that of the bag, shape (K,)."""
-        n_chunks = max(self.n_tokens // CHUNK, 1)
-        body = self.n_tokens - self.n_tokens % n_chunks
         factor = torch.from_numpy(self.factor)
         # A float32 sum over thousands of tokens one after another loses two digits of the residual.
-        parts = torch.bmm(
-            factor[:body].view(n_chunks, 1, -1), self.kernel[:body].view(n_chunks, -1, len(self._scale))
-        )
-        total = parts.numpy().sum(axis=(0, 1), dtype=np.float64)
-        if body < self.n_tokens:
-            total += torch.mv(self.kernel[body:].t(), factor[body:]).numpy()
+        parts = torch.bmm(factor[: self._body].view(len(self._chunks), 1, -1), self._chunks)
+        total: NDArray[np.float64] = parts.numpy().sum(axis=(0, 1), dtype=np.float64)
+        if self._body < self.n_tokens:
+            total += torch.mv(self._tail, factor[self._body :]).numpy()
         total *= self._scale
         total /= self.n_tokens * self.mass
         return total
