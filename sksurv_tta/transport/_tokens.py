@@ -49,7 +49,7 @@ class Tokens:
     usual : bool
         Whether the costs are in the range that these methods need.
     factor : array of shape (N,)
-        Share of a token that goes to prototypes, divided by its row sum: N u of Eq. (47).
+        Share of a token that goes to prototypes, divided by its row sum: the scaling of the rows, times N.
     sink : float
         Potential of the sink.
     """
