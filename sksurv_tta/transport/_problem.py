@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
 from sksurv_tta.exceptions import NonFiniteCostError, listing
 from sksurv_tta.transport.result import TransportPlan
 
-__all__ = ["Problem", "check_parameters", "make_problem", "may_wait", "refuse_non_finite"]
+__all__ = ["Problem", "Settings", "check_parameters", "make_problem", "may_wait", "refuse_non_finite"]
+
+
+class Settings(NamedTuple):
+    """Parameters of :func:`~sksurv_tta.transport.curriculum_transport` that are the same for all bags."""
+
+    kl_weight: float
+    epsilon: float
+    tol: float
+    max_evaluations: int
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,12 @@ class Problem:
     mask: torch.Tensor | None
     has_sink: bool
     single: bool
+
+    def bag(self, number: int) -> Problem:
+        """One of the bags, as a batch of its own."""
+        own = slice(number, number + 1)
+        mask = None if self.mask is None else self.mask[own]
+        return replace(self, cost=self.cost[own], weight=self.weight[own], mass=self.mass[own], mask=mask)
 
     def result(
         self, plan: torch.Tensor, residual: torch.Tensor, n_iter: torch.Tensor, converged: torch.Tensor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from sksurv_tta.transport._dual import Dual
-from sksurv_tta.transport._newton import ascend
-from sksurv_tta.transport._problem import Problem, check_parameters, make_problem
+from sksurv_tta.transport._bags import solve_bags, solve_together
+from sksurv_tta.transport._kernel import LARGE_BAG
+from sksurv_tta.transport._problem import Problem, Settings, check_parameters, make_problem
 from sksurv_tta.transport._threads import threads_for
 from sksurv_tta.transport.result import TransportPlan
 
@@ -102,9 +102,8 @@ def solve_problem(
         zero = torch.zeros_like(problem.mass)
         count = torch.zeros_like(zero, dtype=torch.int64)
         return problem.result(problem.cost.clone(), zero, count, count == 0)
-    dual = Dual(problem, epsilon=epsilon, kl_weight=kl_weight, tol=tol, fixed=fixed)
-    state = ascend(dual, tol=tol, max_evaluations=max_evaluations)
-    dual.follow(state.potential, state.heat)
-    plan = dual.plan(state.potential, state.sink)
-    converged = (state.residual <= max(tol, state.floor)) & (state.heat == 1)
-    return problem.result(plan, state.residual, state.n_iter, converged)
+    settings = Settings(kl_weight, epsilon, tol, max_evaluations)
+    n_tokens, n_prototypes = problem.cost.shape[1:]
+    if not fixed and n_tokens * n_prototypes >= LARGE_BAG:
+        return problem.result(*solve_bags(problem, settings))
+    return problem.result(*solve_together(problem, settings, fixed=fixed))
