@@ -27,7 +27,9 @@ def _at_least_float32(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
-def cox_loss(risk: Tensor, time: Tensor, event: Tensor, *, ties: str = "breslow") -> Tensor:
+def cox_loss(
+    risk: Tensor, time: Tensor, event: Tensor, *, ties: str = "breslow", strata: Tensor | None = None
+) -> Tensor:
     r"""Negative Cox partial log-likelihood per event: Eq. (56), where ties are treated as by Breslow.
 
     .. math::
@@ -43,6 +45,9 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor, *, ties: str = "breslow"
         \sum_{i \in D} r_i - \sum_{l=0}^{d-1} \log \Bigl[
             \sum_{j: y_j \ge y} e^{r_j} - \frac{l}{d} \sum_{j \in D} e^{r_j} \Bigr].
 
+    With strata each has a baseline hazard of its own: patients are compared within their stratum only,
+    and the bracketed terms of all strata are added up.
+
     Parameters
     ----------
     risk : Tensor of shape (n_patients,)
@@ -53,17 +58,19 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor, *, ties: str = "breslow"
         Event indicator :math:`\delta`: True or 1 where the event happened.
     ties : {"breslow", "efron"}
         How events at one time are treated. Without such events both are the same.
+    strata : Tensor of shape (n_patients,), optional
+        A number for each patient, equal within a stratum. None: all are in one.
 
     Returns
     -------
     loss : Tensor, scalar
-        The sum over events divided by their number. Without any event it is a zero that
+        The sum over the events of all strata divided by their number. Without any event it is a zero that
         stays attached to ``risk``, so that a backward pass works and teaches nothing.
 
     Raises
     ------
     ValueError
-        If the three do not have the same one-dimensional shape, or ties is neither of the two.
+        If the tensors do not have the same one-dimensional shape, or ties is neither of the two.
     """
     if ties not in TIES:
         raise ValueError(f"ties must be one of {TIES}, got {ties!r}.")
@@ -72,9 +79,19 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor, *, ties: str = "breslow"
             "risk, time and event must be one-dimensional and of equal length, got shapes "
             f"{tuple(risk.shape)}, {tuple(time.shape)} and {tuple(event.shape)}."
         )
+    if strata is not None and strata.shape != risk.shape:
+        raise ValueError(
+            f"strata must be of the shape of risk, {tuple(risk.shape)}, got {tuple(strata.shape)}."
+        )
     risk = _at_least_float32(risk)
     event = event.to(risk.dtype)
-    log_likelihood = (_efron if ties == "efron" else _breslow)(risk, time, event)
+    of_stratum = _efron if ties == "efron" else _breslow
+    if strata is None:
+        log_likelihood = of_stratum(risk, time, event)
+    else:
+        members = [strata == stratum for stratum in strata.unique()]
+        parts = [of_stratum(risk[own], time[own], event[own]) for own in members]
+        log_likelihood = sum(parts, start=risk[:0].sum())  # of no patients too it stays attached
     return -log_likelihood / event.sum().clamp(min=1.0)
 
 

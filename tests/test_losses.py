@@ -138,6 +138,70 @@ def test_half_precision_risks_give_a_single_precision_loss(ties):
     assert loss.dtype == torch.float32
 
 
+@with_either_ties
+@settings(max_examples=60 * MORE, deadline=None)
+@given(drawn=patients(), data=st.data())
+def test_loss_of_strata_is_the_mean_of_their_losses_by_events(ties, drawn, data):
+    risk, time, event = map(tensor, drawn)
+    labels = st.lists(st.integers(-1, 2), min_size=len(risk), max_size=len(risk))
+    strata = torch.tensor(data.draw(labels))
+    total = 0.0
+    for stratum in strata.unique():
+        own = strata == stratum
+        total = total + cox_loss(risk[own], time[own], event[own], ties=ties) * event[own].sum()
+    loss = cox_loss(risk, time, event, ties=ties, strata=strata)
+    torch.testing.assert_close(loss, total / event.sum().clamp(min=1), rtol=1e-10, atol=1e-10)
+
+
+@with_either_ties
+@settings(max_examples=60 * MORE, deadline=None)
+@given(drawn=patients(), constant=st.floats(-100, 100))
+def test_the_level_of_a_stratum_does_not_matter(ties, drawn, constant):
+    risk, time, event = map(tensor, drawn)
+    strata = torch.arange(len(risk)) % 2
+    shifted, expected = (
+        cox_loss(own, time, event, ties=ties, strata=strata) for own in (risk + constant * strata, risk)
+    )
+    torch.testing.assert_close(shifted, expected, rtol=1e-10, atol=1e-10)
+
+
+@with_either_ties
+def test_gradient_of_stratified_cox_loss_equals_finite_differences(ties):
+    generator = torch.Generator().manual_seed(0)
+    risk = torch.randn(9, generator=generator, dtype=torch.float64, requires_grad=True)
+    time, event = tensor([1, 2, 2, 3, 3, 3, 5, 3, 3]), tensor([1, 1, 0, 1, 1, 0, 1, 1, 1])
+    strata = torch.tensor([0, 1, 0, 1, 1, 0, 2, 0, 1])
+    assert torch.autograd.gradcheck(lambda r: cox_loss(r, time, event, ties=ties, strata=strata), risk)
+    gradient = torch.autograd.grad(cox_loss(risk, time, event, ties=ties, strata=strata), risk)[0]
+    for stratum in range(3):
+        assert gradient[strata == stratum].sum().item() == pytest.approx(0, abs=1e-14)
+
+
+@with_either_ties
+def test_one_stratum_is_none(ties):
+    risk = torch.randn(9, generator=torch.Generator().manual_seed(0))
+    time, event = tensor([1, 2, 2, 3, 3, 3, 5, 3, 3]), tensor([1, 1, 0, 1, 1, 0, 1, 1, 1])
+    alone = cox_loss(risk, time, event, ties=ties, strata=torch.full((9,), 4))
+    assert torch.equal(alone, cox_loss(risk, time, event, ties=ties))
+
+
+@with_either_ties
+@pytest.mark.parametrize("n_patients", [0, 3])
+def test_strata_that_teach_nothing_are_a_zero_that_backward_passes_through(ties, n_patients):
+    """Nobody at all, and patients each in a stratum of their own."""
+    risk = torch.ones(n_patients, requires_grad=True)
+    time, event = torch.arange(float(n_patients)), torch.ones(n_patients)
+    loss = cox_loss(risk, time, event, ties=ties, strata=torch.arange(n_patients))
+    loss.backward()
+    assert loss.item() == 0
+    torch.testing.assert_close(risk.grad, torch.zeros(n_patients), rtol=0, atol=1e-7)
+
+
+def test_cox_loss_refuses_strata_of_another_shape():
+    with pytest.raises(ValueError, match=r"strata must be of the shape of risk, \(3,\), got \(3, 1\)"):
+        cox_loss(torch.zeros(3), torch.zeros(3), torch.ones(3), strata=torch.zeros(3, 1))
+
+
 def test_cox_loss_refuses_a_treatment_of_ties_that_it_does_not_know():
     with pytest.raises(ValueError, match=r"ties must be one of \('breslow', 'efron'\), got 'exact'"):
         cox_loss(torch.zeros(2), torch.zeros(2), torch.ones(2), ties="exact")

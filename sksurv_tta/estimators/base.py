@@ -16,7 +16,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, check_random_state
+from sklearn.utils.validation import check_is_fitted
 from skorch.helper import predefined_split
 from sksurv.base import SurvivalAnalysisMixin
 from sksurv.functions import StepFunction
@@ -35,9 +35,10 @@ from sksurv_tta.estimators.fingerprint import identify_training
 from sksurv_tta.estimators.inputs import InputSchema, check_again, learn_schema, read_patients
 from sksurv_tta.estimators.linear_path import LinearPath
 from sksurv_tta.estimators.outcome import check_outcome
-from sksurv_tta.estimators.parameters import check_ties, check_warm_start
+from sksurv_tta.estimators.parameters import check_ties, check_warm_start, seed_of
 from sksurv_tta.estimators.persistence import write_model
-from sksurv_tta.estimators.requirements import refuse_missing_sites
+from sksurv_tta.estimators.requirements import refuse_missing_labels
+from sksurv_tta.estimators.strata import number_strata
 from sksurv_tta.model_selection import site_preserved_train_test_split
 from sksurv_tta.networks import SurvivalNetwork
 from sksurv_tta.training import Outcome, PatientDataset, SurvivalNet, criterion_of
@@ -157,7 +158,7 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         early_stop = EarlyStop(self._setting("n_iter_no_change"))
         return [*([early_stop] if self._setting("early_stopping") else []), *(self.callbacks or [])]
 
-    def fit(self, X: Any, y: Any = None, sites: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sites: Any = None, strata: Any = None) -> Self:
         """Train on patients with known outcome.
 
         Parameters
@@ -172,6 +173,14 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
             and, if there are as many sites as members, what a member of an ensemble is tried on. A
             linear path gives each site an effect of its own, so that what differs between hospitals is
             not taken for an effect of genes; patients to predict need no site.
+        strata : array-like of shape (n_patients,), optional
+            Groups of patients whose baseline hazards differ, such as the cohort each comes from: with
+            ``loss="cox"`` each has a baseline hazard of its own, and nobody is compared across them, not in
+            training, in early stopping, in the linear path nor where its weight is found. Effects are the
+            same in all. A stratum without events teaches nothing. Patients to predict need no stratum:
+            survival functions rest on one baseline hazard of all training patients together, so that they
+            are averages over the strata, while risks are not affected by it. ``score`` and
+            ``valid_c_index`` compare all patients, whatever their stratum.
 
         Returns
         -------
@@ -180,16 +189,17 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         Raises
         ------
         CohortError
-            If rows or columns of X cannot be used, or a patient has no site; names them.
+            If rows or columns of X cannot be used, or a patient has no site or no stratum; names them.
         BagFileError
             If bags cannot be read or hold values that are not finite; names all such patients. Every bag
             is read once before the first step.
         OutcomeError
-            If times or event indicators cannot be used, naming the patients, or all are censored.
+            If times or event indicators cannot be used, naming the patients, if all are censored, or if in
+            no stratum a patient has an event while another is at risk.
         ValueError
-            If y is not a structured array, or of another length than X; if a warm start is asked for
-            with other parameters than those of the training, as ``lr``; names them; if there is no such
-            device here.
+            If y is not a structured array, or of another length than X; if strata are given and the loss is
+            not "cox"; if a warm start is asked for with other parameters than those of the training, as
+            ``lr``; names them; if there is no such device here.
         TrainingDivergedError
             If the loss or its gradient stops being finite.
         """
@@ -205,14 +215,15 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
         else:
             schema, X = learn_schema(self, X, getattr(self, "pathways", None))
         event, time = check_outcome(y, X)
-        check_consistent_length(X, event, sites)
-        refuse_missing_sites(sites, X)
+        check_consistent_length(X, event, sites, strata)
+        refuse_missing_labels(sites, X, "sites")
+        strata = number_strata(strata, X, time, event, loss=self._setting("loss"))
         y = Surv.from_arrays(event, time)
         edges = self._edges if continues else self._fit_bins(time, event)
         # Going on with the same seed, the validation part of before is set aside again.
-        seed = self.net_.seed if continues else self._seed()
+        seed = self.net_.seed if continues else seed_of(self.random_state)
         bins = np.searchsorted(edges, time, side="right")
-        outcome = Outcome.of(time, event, bins, self._folds(y, sites))
+        outcome = Outcome.of(time, event, bins, self._folds(y, sites), strata)
         patients = read_patients(schema, X, outcome, required=self._needed())
         inspect_bags(patients.bags, patients.names)
         start = self.net_ if continues else None
@@ -362,12 +373,6 @@ class BaseNetworkEstimator(SurvivalAnalysisMixin, BaseEstimator, metaclass=ABCMe
 
     def _functions(self, values: np.ndarray, return_array: bool) -> np.ndarray:
         return values if return_array else as_step_functions(self.unique_times_, values)
-
-    def _seed(self) -> int:
-        if self.random_state is None:
-            # Fresh entropy: the caller's global generator is not ours to advance.
-            return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _fit_bins(self, time: np.ndarray, event: np.ndarray) -> np.ndarray:
         is_cox = self._setting("loss") == "cox"

@@ -136,8 +136,8 @@ class CLAMSurvivalEstimator(PeerEstimator):
 
     Lu et al., "Data-efficient and weakly supervised computational pathology on whole-slide images",
     which classifies slides. Here the bag has the survival loss, and the classes of the instance
-    branch are the time bins of patients with an event. Cross-entropy takes the place of the smooth
-    support-vector loss.
+    branch are the time bins of patients with an event, of all strata together. Cross-entropy takes the
+    place of the smooth support-vector loss.
 
     Parameters
     ----------

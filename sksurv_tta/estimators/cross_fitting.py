@@ -97,7 +97,7 @@ def held_out_outputs(
     net : SurvivalNet
         Trained, its module an :class:`EnsembleNetwork`.
     patients : PatientDataset
-        With outcome.
+        With outcome, and with the strata that the linear path was fitted with.
     linear : LinearPath or None
     features : ndarray of shape (n_patients, n_features) or None
         Of the linear path.
@@ -113,7 +113,7 @@ def held_out_outputs(
     if not isinstance(network, EnsembleNetwork):
         raise ValueError("Cross-fitting takes an ensemble.")
     folds = patients.known_folds()
-    time, event = patients.known_outcome()
+    (time, event), strata = patients.known_outcome(), patients.known_strata()
     outputs = np.empty((len(patients), 1 if linear is None else 2))
     for fold in np.unique(folds):
         rows = np.flatnonzero(folds == fold)
@@ -131,36 +131,54 @@ def held_out_outputs(
                     time[rest],
                     event[rest],
                     sites=None if sites is None else np.asarray(sites)[rest],
+                    strata=None if strata is None else strata[rest],
                     log_variances=linear.log_variances,
                 )
             outputs[rows, 1] = path.log_risk(features[rows])
     return outputs
 
 
-def on_one_level(outputs: Array, folds: NDArray[np.int64]) -> Array:
+def on_one_level(outputs: Array, folds: NDArray[np.int64], strata: NDArray | None = None) -> Array:
     """Give the outputs of every fold the same mean.
 
     The Cox likelihood leaves the level of a member's log risk open, and that of a linear path fitted
-    without the fold, so that differences between folds are differences between models.
+    without the fold, so that differences between folds are differences between models. With strata a fold
+    may hold more of one than another: its level is then what remains beside a level of each stratum, by
+    least squares.
 
     Parameters
     ----------
     outputs : ndarray of shape (n_patients, n_outputs)
         From :func:`held_out_outputs`.
     folds : ndarray of shape (n_patients,)
+    strata : ndarray of shape (n_patients,), optional
 
     Returns
     -------
     outputs : ndarray of shape (n_patients, n_outputs)
         With the mean of before.
     """
-    _, place = np.unique(folds, return_inverse=True)
+    if strata is not None:
+        of_fold, of_stratum = (
+            (values[:, None] == np.unique(values)).astype(np.float64) for values in (folds, strata)
+        )
+        levels = np.linalg.lstsq(np.column_stack([of_fold, of_stratum]), outputs, rcond=None)[0]
+        levelled = outputs - of_fold @ levels[: of_fold.shape[1]]
+        return levelled - levelled.mean(axis=0) + outputs.mean(axis=0)
+    return outputs - _means_of(outputs, folds) + outputs.mean(axis=0)
+
+
+def _means_of(outputs: Array, groups: NDArray) -> Array:
+    """For each patient the mean of the patient's group: (n_patients, n_outputs)."""
+    _, place = np.unique(groups, return_inverse=True)
     sums = np.zeros((place.max() + 1, outputs.shape[1]))
     np.add.at(sums, place, outputs)
-    return outputs - (sums / np.bincount(place)[:, None])[place] + outputs.mean(axis=0)
+    return (sums / np.bincount(place)[:, None])[place]
 
 
-def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPrediction:
+def combine(
+    outputs: Array, time: Array, event: NDArray[np.bool_], strata: NDArray | None = None
+) -> CoxPrediction:
     r"""Weigh the outputs by how well they rank patients they have not seen.
 
     A Cox model of the standardised outputs with weights that are not negative and a Cauchy prior,
@@ -169,7 +187,8 @@ def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPredict
 
     so that one cohort's chance does not silence a part, while strong evidence meets no resistance. The
     baseline hazard is that of the same outputs: predicted probabilities are as cautious as the ranking
-    is uncertain.
+    is uncertain. With strata outputs are standardised within them and nobody is compared across them. The
+    baseline hazard remains one for all, which is that of a new patient whose stratum nobody names.
 
     Parameters
     ----------
@@ -177,11 +196,13 @@ def combine(outputs: Array, time: Array, event: NDArray[np.bool_]) -> CoxPredict
         Of patients that were held out, :func:`on_one_level`: of the network, and of the linear path.
     time : ndarray of shape (n_patients,)
     event : ndarray of shape (n_patients,), bool
+    strata : ndarray of shape (n_patients,), optional
     """
-    scale = outputs.std(axis=0)
+    centred = outputs - (outputs.mean(axis=0) if strata is None else _means_of(outputs, strata))
+    scale = np.sqrt((centred**2).mean(axis=0))
     told = scale > 1e-8  # a part that says the same of everyone has no say
-    standardised = (outputs - outputs.mean(axis=0)) / np.where(told, scale, 1.0)
-    likelihood = CoxLikelihood(time, event)
+    standardised = centred / np.where(told, scale, 1.0)
+    likelihood = CoxLikelihood(time, event, strata)
 
     centres = np.array(PRIOR_CENTRES[: outputs.shape[1]])
 

@@ -133,14 +133,14 @@ class EnsembleEstimator(BaseNetworkEstimator):
         """Weigh network and linear path by the patients that neither has seen."""
         if not self._cross_fits:
             return super()._learn_rule(net, patients, X, sites, edges)
-        time, event = patients.known_outcome()
+        (time, event), strata = patients.known_outcome(), patients.known_strata()
         features, linear = None, None
         if self._setting("linear_path"):
             features = linear_features(patients, self.bag_size)
-            linear = fit_linear_path(features, time, event, sites=sites)
+            linear = fit_linear_path(features, time, event, sites=sites, strata=strata)
         outputs = held_out_outputs(net, patients, linear, features, sites)
-        outputs = on_one_level(check_outputs(outputs, X), patients.known_folds())
-        return combine(outputs, time, event), linear
+        outputs = on_one_level(check_outputs(outputs, X), patients.known_folds(), strata)
+        return combine(outputs, time, event, strata), linear
 
     def _outputs_of(self, patients: PatientDataset) -> np.ndarray:
         outputs = super()._outputs_of(patients)

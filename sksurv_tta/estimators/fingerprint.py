@@ -67,14 +67,14 @@ def _digest_columns(schema: InputSchema) -> str:
 
 
 def _digest_patients(patients: PatientDataset) -> str:
-    """Digest of outcome, expression and sizes of bags, and of one instance of some bags.
+    """Digest of outcome and strata, expression and sizes of bags, and of one instance of some bags.
 
     Reading all bags would take as long as an epoch; one instance is enough to see that files
     of the same sizes were made by another encoder.
     """
     total = hashlib.sha256()
     arrays = [patients.n_instances, patients.has_profile]
-    arrays += [] if patients.outcome is None else [values.numpy() for values in patients.outcome]
+    arrays += [] if patients.outcome is None else [values.numpy() for values in patients.outcome.known()]
     arrays += [] if patients.profiles is None else [patients.profiles.numpy()]
     for column in patients.bags:
         bags = [bag for bag in column if bag is not None]

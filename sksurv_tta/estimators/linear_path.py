@@ -56,6 +56,7 @@ def fit_linear_path(
     event: NDArray[np.bool_],
     *,
     sites: ArrayLike | None = None,
+    strata: NDArray | None = None,
     log_variances: tuple[float, float] | None = None,
 ) -> LinearPath:
     r"""Fit :math:`f = Z \beta + b_s` with normal coefficients and site effects by its posterior mode.
@@ -79,6 +80,8 @@ def fit_linear_path(
     event : ndarray of shape (n_patients,), bool
     sites : array-like of shape (n_patients,), optional
         Where each patient's tissue came from. Without them, or with one, there are no site effects.
+    strata : ndarray of shape (n_patients,), optional
+        Groups of patients with a baseline hazard each: the likelihood compares nobody across them.
     log_variances : tuple of two floats, optional
         Take these instead of estimating them.
 
@@ -102,7 +105,7 @@ def fit_linear_path(
     directions = directions[kept] / np.sqrt((singular**2).sum() / len(known))
     at_site = _indicators(np.zeros(len(known)) if sites is None else np.asarray(sites)[there])
     evidence = _Evidence(
-        CoxLikelihood(time[there], event[there]),
+        CoxLikelihood(time[there], event[there], None if strata is None else strata[there]),
         np.column_stack([standardised @ directions.T, at_site]),
         (len(directions), at_site.shape[1]),
     )

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+from sklearn.utils import check_random_state
+
 from sksurv_tta.exceptions import listing
 from sksurv_tta.training.tensor_files import storable
 
-__all__ = ["NOT_STORED", "changed_parameters", "check_ties", "check_warm_start", "stored_parameters"]
+__all__ = [
+    "NOT_STORED",
+    "changed_parameters",
+    "check_ties",
+    "check_warm_start",
+    "seed_of",
+    "stored_parameters",
+]
 
 #: ``pathways`` can be the path of a file of this machine; the genes in use are stored instead.
 NOT_STORED = {"callbacks", "checkpoint_dir", "pathways"}
@@ -78,6 +88,19 @@ def check_ties(loss: str, ties: str) -> None:
             f"ties={ties!r} is a form of loss='cox', but the loss in force is {loss!r}, to which ties mean "
             "nothing. Set loss='cox' and a recipe that does not replace it, or leave ties at 'breslow'."
         )
+
+
+def seed_of(random_state: Any) -> int:
+    """Seed of a training.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        None takes fresh entropy: the caller's global generator is not ours to advance.
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def stored_parameters(estimator: Any, *, without: Collection[str] = ()) -> dict[str, Any]:

@@ -192,7 +192,8 @@ class PIBDSurvivalEstimator(AuxiliaryOutputsEstimator):
     Survival Prediction". Needs both modalities of every patient. A prediction takes the means of all
     Gaussians and every patch, where the authors draw, and average eight samples of 512 patches; its
     cost grows with the square of the patches that are kept. The bounds of the information learn
-    apart from what they measure, where the authors let one gradient do both.
+    apart from what they measure, where the authors let one gradient do both. The classes are time bins of
+    all strata together.
 
     Parameters
     ----------

@@ -11,9 +11,10 @@ from sksurv_tta.bags import BagDtype
 from sksurv_tta.exceptions import CohortError, listing
 from sksurv_tta.training import PatientDataset
 
-__all__ = ["columns_of_modalities", "refuse_missing", "refuse_missing_sites", "refuse_repeated"]
+__all__ = ["columns_of_modalities", "refuse_missing", "refuse_missing_labels", "refuse_repeated"]
 
 IN_WORDS = {"bags": "a slide", "genes": "expression"}
+ONE_OF = {"sites": "site", "strata": "stratum"}
 
 
 def columns_of_modalities(name: str, X: pd.DataFrame, required: Sequence[str]) -> tuple[list[Any], list[Any]]:
@@ -101,25 +102,27 @@ def refuse_missing(patients: PatientDataset, index: Any, required: Sequence[str]
         raise CohortError(problems)
 
 
-def refuse_missing_sites(sites: Any, X: Any) -> None:
-    """Name the patients whose site is not known: together they would pass for one hospital.
+def refuse_missing_labels(labels: Any, X: Any, argument: str) -> None:
+    """Name the patients whose site or stratum is not known: together they would pass for one.
 
     Parameters
     ----------
-    sites : array-like of shape (n_patients,) or None
-        None, where no site is given, is allowed.
+    labels : array-like of shape (n_patients,) or None
+        None, where no site or stratum is given, is allowed.
     X : DataFrame or ndarray of shape (n_patients, n_columns)
+    argument : {"sites", "strata"}
+        What ``fit`` calls them.
 
     Raises
     ------
     CohortError
     """
-    if sites is None:
+    if labels is None:
         return
-    missing = pd.isna(pd.Series(list(sites), dtype=object)).to_numpy()
+    missing = pd.isna(pd.Series(list(labels), dtype=object)).to_numpy()
     if missing.any():
         names = X.index[missing] if isinstance(X, pd.DataFrame) else missing.nonzero()[0]
         raise CohortError(
-            f"{int(missing.sum())} of {len(missing)} patients have no site: {listing(names)}. "
-            "Give them one, a common one such as 'unknown' if need be, or leave sites out."
+            f"{int(missing.sum())} of {len(missing)} patients have no {ONE_OF[argument]}: {listing(names)}. "
+            f"Give them one, a common one such as 'unknown' if need be, or leave {argument} out."
         )

@@ -182,6 +182,7 @@ class TTASurvivalEstimator(EnsembleEstimator):
     warm_start : bool, default=False
         A second ``fit`` goes on for ``max_epochs`` more instead of starting anew. Give an ensemble the
         same patients in the same order, and the same ``sites``: by them members know whom not to see.
+        ``strata``, too, are given anew.
     random_state : int, RandomState or None, default=None
         The same integer gives the same bits on the same machine.
     verbose : int, default=0

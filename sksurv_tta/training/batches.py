@@ -31,11 +31,14 @@ def sample_rows(n_rows: int, bag_size: int | None, generator: np.random.Generato
     return np.sort(generator.choice(n_rows, bag_size, replace=False, shuffle=False))
 
 
-def deal_patients(event: np.ndarray, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """Deal shuffled patients to batches of nearly equal size and number of events.
+def deal_patients(
+    event: np.ndarray, batch_size: int, generator: np.random.Generator, strata: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Deal shuffled patients to batches of nearly equal size and number of events, also of each stratum.
 
     Events are dealt first, one to each batch in turn, so that a batch without an event, from
-    which a Cox loss learns nothing, occurs only where there are fewer events than batches.
+    which a Cox loss learns nothing, occurs only where there are fewer events than batches. Of both, those
+    with event and those without, one stratum is dealt after another.
 
     Parameters
     ----------
@@ -43,6 +46,7 @@ def deal_patients(event: np.ndarray, batch_size: int, generator: np.random.Gener
     batch_size : int
         Patients in a batch at the most.
     generator : numpy Generator
+    strata : ndarray of shape (n_patients,), optional
 
     Returns
     -------
@@ -51,7 +55,8 @@ def deal_patients(event: np.ndarray, batch_size: int, generator: np.random.Gener
     """
     n_batches = -(-len(event) // batch_size)
     shuffled = generator.permutation(len(event))
-    events_first = shuffled[np.argsort(~event[shuffled], kind="stable")]
+    strata = np.zeros(len(event)) if strata is None else strata
+    events_first = shuffled[np.lexsort((strata[shuffled], ~event[shuffled]))]
     return [events_first[start::n_batches] for start in range(n_batches)]
 
 
@@ -128,8 +133,7 @@ class Batch:
         """Outcome of the batch's patients."""
         if self.data.outcome is None:
             raise ValueError("These patients have no outcome to train on.")
-        index = torch.from_numpy(self.rows)
-        return Outcome(*(values[index] for values in self.data.outcome))
+        return self.data.outcome.take(torch.from_numpy(self.rows))
 
     @cached_property
     def profile_positions(self) -> np.ndarray:
@@ -269,7 +273,7 @@ def epoch_batches(
     if data.outcome is None:
         raise ValueError("These patients have no outcome to train on.")
     generator = generator_for(seed, Purpose.BATCHES, epoch)
-    dealt = deal_patients(data.outcome.event.numpy(), batch_size, generator)
+    dealt = deal_patients(data.outcome.event.numpy(), batch_size, generator, data.known_strata())
     for step, rows in enumerate(dealt):
         yield Batch(
             data,

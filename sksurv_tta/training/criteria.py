@@ -27,16 +27,24 @@ class Outcome(NamedTuple):
         Time bin, counted from 0; all zero where the loss needs none.
     fold : Tensor of shape (n_patients,), integer
         The member of an ensemble that does not learn from this outcome; ``NO_FOLD`` for none.
+    stratum : Tensor of shape (n_patients,), integer, optional
+        Patients of different strata are not compared. None: all may be.
     """
 
     time: Tensor
     event: Tensor
     bin: Tensor
     fold: Tensor
+    stratum: Tensor | None = None
 
     @classmethod
     def of(
-        cls, time: np.ndarray, event: np.ndarray, bins: np.ndarray, folds: np.ndarray | None = None
+        cls,
+        time: np.ndarray,
+        event: np.ndarray,
+        bins: np.ndarray,
+        folds: np.ndarray | None = None,
+        strata: np.ndarray | None = None,
     ) -> Outcome:
         """Make one of arrays (n_patients,); without folds, nobody is held out of anything."""
         folds = np.full(len(time), NO_FOLD) if folds is None else folds
@@ -45,7 +53,20 @@ class Outcome(NamedTuple):
             torch.from_numpy(np.array(event, dtype=bool)),
             torch.from_numpy(np.array(bins, dtype=np.int64)),
             torch.from_numpy(np.array(folds, dtype=np.int64)),
+            None if strata is None else torch.from_numpy(np.array(strata, dtype=np.int64)),
         )
+
+    def known(self) -> tuple[Tensor, ...]:
+        """All tensors that there are, always in the same order."""
+        return tuple(values for values in self if values is not None)
+
+    def take(self, rows: Tensor | list[int]) -> Outcome:
+        """Outcome of some of the patients, by their numbers or by a mask."""
+        return Outcome(*(values[rows] for values in self.known()))
+
+    def to(self, device: torch.device) -> Outcome:
+        """Return the same on another device."""
+        return Outcome(*(values.to(device) for values in self.known()))
 
 
 class CoxCriterion(nn.Module):
@@ -63,7 +84,8 @@ class CoxCriterion(nn.Module):
 
     def forward(self, prediction: Tensor, outcome: Outcome) -> Tensor:
         """Loss per event of ``(n_patients, 1)`` log risks."""
-        return cox_loss(prediction.squeeze(1), outcome.time, outcome.event, ties=self.ties)
+        risk = prediction.squeeze(1)
+        return cox_loss(risk, outcome.time, outcome.event, ties=self.ties, strata=outcome.stratum)
 
     def weight(self, outcome: Outcome) -> float:
         """Number by which a batch's loss counts in the mean over an epoch: its events."""
@@ -137,7 +159,7 @@ class MembersCriterion(nn.Module):
         losses = []
         for member, views in enumerate(prediction.unbind(1)):
             rows = outcome.fold != member
-            learned = Outcome(*(values[rows] for values in outcome))
+            learned = outcome.take(rows)
             losses += [self.base(view[rows], learned) for view in views.unbind(1)]
         return torch.stack(losses).mean()
 

@@ -88,6 +88,11 @@ class PatientDataset(torch.utils.data.Dataset):
         """Fold of patients that have an outcome, that is, the member that does not learn from them."""
         return self._with_outcome().fold.numpy()
 
+    def known_strata(self) -> np.ndarray | None:
+        """Stratum of patients that have an outcome: (n_patients,); None where there is but one."""
+        stratum = self._with_outcome().stratum
+        return None if stratum is None else stratum.numpy()
+
     def _with_outcome(self) -> Outcome:
         if self.outcome is None:
             raise ValueError("These patients have no outcome.")
@@ -101,7 +106,7 @@ class PatientDataset(torch.utils.data.Dataset):
             self.n_features,
             None if self.profiles is None else self.profiles[index].numpy(),
             self.has_profile[rows],
-            None if self.outcome is None else Outcome(*(values[index] for values in self.outcome)),
+            None if self.outcome is None else self.outcome.take(index),
             self.rows[rows],
             self.names[rows],
         )

@@ -75,7 +75,7 @@ def accumulate_gradients(
     tokens = torch.cat([embedding.tokens.detach() for embedding in embeddings])
     tokens.requires_grad_()
     prediction, tail_losses = step.tail(tokens, order)
-    outcome = Outcome(*(values[order].to(step.device) for values in batch.outcome))
+    outcome = batch.outcome.take(order).to(step.device)
     survival = survival_loss(prediction, outcome)
     local = _mean_local_losses(embeddings, len(batch))
     batch_loss = survival + sum(network.loss_weights[name] * loss for name, loss in tail_losses.items())

@@ -1,5 +1,6 @@
 """Checks that every estimator passes: the list is the package's own, so that none escapes."""
 
+import copy
 import inspect
 
 import numpy as np
@@ -257,7 +258,8 @@ def test_half_precision_and_time_bins_work_too(estimator, cohort):
 
 @each(ALL)
 def test_ties_reach_the_cox_loss_and_are_refused_beside_another(estimator, cohort, tmp_path):
-    model = tiny(estimator, cohort, ties="efron", max_epochs=1).fit(cohort.X, cohort.y)
+    strata = np.arange(16) % 2
+    model = tiny(estimator, cohort, ties="efron", max_epochs=1).fit(cohort.X, cohort.y, strata=strata)
     (criterion,) = (part for part in model.net_.criterion_.modules() if isinstance(part, CoxCriterion))
     assert criterion.ties == "efron"
     model.save(tmp_path / "model")
@@ -268,6 +270,19 @@ def test_ties_reach_the_cox_loss_and_are_refused_beside_another(estimator, cohor
         tiny(estimator, cohort, loss="discrete", ties="efron").fit(cohort.X, cohort.y)
     with pytest.raises(ValueError, match="The 'ties' parameter"):
         tiny(estimator, cohort, ties="exact").fit(cohort.X, cohort.y)
+
+
+@each(ALL)
+def test_strata_reach_the_cox_loss(estimator, fitted, cohort):
+    model, losses = fitted(estimator), []
+    for strata in (None, np.arange(16) % 2, np.arange(16)):
+        outcome = Outcome.of(cohort.y["time"], cohort.y["event"], np.zeros(16), strata=strata)
+        patients = read_patients(model._schema, cohort.X, outcome)
+        batch = Batch(patients, np.arange(16), seed=0, epoch=0, step=0, bag_size=None, n_profile_tokens=3)
+        network = copy.deepcopy(model.net_.module_).train()
+        losses.append(accumulate_gradients(network, batch, model.net_.criterion_).parts["survival"])
+    pooled, halves, apart = losses
+    assert apart < halves < pooled  # the fewer are at risk, the likelier is who it was
 
 
 @each(ALL)

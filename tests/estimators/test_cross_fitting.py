@@ -73,6 +73,40 @@ def test_a_member_may_have_a_level_of_its_own(outcome):
     np.testing.assert_allclose(within, outputs[folds == 2] - outputs[folds == 2].mean(axis=0))
 
 
+def test_levels_of_folds_and_of_strata_are_told_apart(outcome):
+    """A fold of one stratum mainly keeps what its patients differ from others of that stratum."""
+    log_risk, _, _ = outcome
+    random = np.random.default_rng(4)
+    strata = np.repeat(["a", "b"], 150)
+    folds = np.where(random.random(300) < 0.8, strata == "b", strata == "a").astype(int)
+    level = random.normal(size=(2, 2))[folds]
+    outputs = np.column_stack([log_risk, random.normal(size=300)]) + 5.0 * (strata == "b")[:, None]
+    levelled = on_one_level(outputs + 100 * level, folds, strata)
+    # The folds' own noise is taken for their level; nothing else moves within a stratum.
+    noise = levelled - outputs
+    for stratum in ("a", "b"):
+        own = strata == stratum
+        assert np.abs(noise[own] - noise[own].mean(axis=0)).max() < 0.5
+    np.testing.assert_allclose(levelled.mean(axis=0), (outputs + 100 * level).mean(axis=0))
+    one = on_one_level(outputs, folds, np.full(300, "a"))
+    np.testing.assert_allclose(one, on_one_level(outputs, folds), atol=1e-10)
+
+
+def test_strata_are_weighed_by_what_ranks_within_them(outcome):
+    log_risk, time, event = outcome
+    strata = np.arange(300) % 2
+    noise = np.random.default_rng(1).normal(size=300)
+    time = time * np.exp(-4.0 * strata)
+    outputs = np.column_stack([log_risk, strata + 0.1 * noise])
+    weights = combine(outputs, time, event, strata).weights
+    # As if every stratum had the level zero: the second part, which tells the stratum, is told by it only.
+    level = np.array([outputs[strata == own].mean(axis=0) for own in (0, 1)])[strata]
+    np.testing.assert_allclose(combine(outputs - level, time, event, strata).weights, weights, rtol=1e-4)
+    assert weights[0] == pytest.approx(1, abs=0.2)
+    pooled = combine(outputs, time, event).weights
+    assert weights[1] * 0.1 < 0.3 < 1 < pooled[1] * outputs[:, 1].std()
+
+
 def test_a_part_without_evidence_keeps_the_prior_and_a_constant_has_no_say():
     time, event = np.ones(50), np.arange(50) < 2
     outputs = np.column_stack([np.random.default_rng(0).normal(size=50), np.full(50, 3.0)])

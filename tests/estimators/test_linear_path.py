@@ -144,3 +144,60 @@ def test_a_single_site_is_no_site():
     alone = fit_linear_path(features, time, event, sites=np.full(240, "A"))
     np.testing.assert_array_equal(alone.coefficients, fit_linear_path(features, time, event).coefficients)
     assert alone.log_variances[1] == NO_VARIANCE
+
+
+def two_cohorts(seed=0, n=120):
+    """The same effects, hazards that differ by a factor of 20, and features that tell the cohort."""
+    random = np.random.default_rng(seed)
+    cohort = np.arange(2 * n) % 2
+    features = random.normal(size=(2 * n, 30))
+    features[:, :10] += cohort[:, None]
+    log_risk = features[:, 20] - features[:, 21]
+    time = random.exponential(np.exp(-log_risk - 3 * cohort)) + 1e-4
+    return features, time, random.random(2 * n) < 0.7, cohort
+
+
+def concordance_within(path, features, time, event, cohort):
+    return [
+        concordance_index_censored(event[own], time[own], path.log_risk(features[own]))[0]
+        for own in (cohort == 0, cohort == 1)
+    ]
+
+
+def test_with_strata_the_risk_does_not_tell_the_cohort():
+    features, time, event, cohort = two_cohorts()
+    unseen = two_cohorts(seed=1)
+    plain = fit_linear_path(features, time, event)
+    path = fit_linear_path(features, time, event, strata=cohort)
+    gaps = [
+        abs(np.diff([p.log_risk(features[cohort == c]).mean() for c in (0, 1)])[0]) for p in (plain, path)
+    ]
+    assert gaps[0] > 1
+    assert gaps[1] < 0.3
+    within = [concordance_within(p, *unseen) for p in (plain, path)]
+    assert min(within[1]) > 0.7
+    assert (np.array(within[1]) > within[0]).all()
+
+
+def test_strata_at_a_given_variance_have_the_mode_of_the_stratified_likelihood():
+    features, time, event, cohort = two_cohorts()
+    path = fit_linear_path(features, time, event, strata=cohort, log_variances=(0.0, NO_VARIANCE))
+    standardised = np.clip((features - features.mean(axis=0)) / features.std(axis=0), -5, 5)
+    residuals = np.empty(len(time))
+    for own in (cohort == 0, cohort == 1):
+        residuals[own] = CoxLikelihood(time[own], event[own]).gradient(standardised[own] @ path.coefficients)
+    precision = (standardised**2).sum(axis=1).mean()
+    np.testing.assert_allclose(standardised.T @ residuals, precision * path.coefficients, atol=1e-3)
+
+
+def test_sites_within_strata_and_rows_without_features():
+    features, time, event, cohort = two_cohorts()
+    sites = cohort + 2 * (np.arange(240) // 40)
+    features[:10] = np.nan
+    path = fit_linear_path(features, time, event, sites=sites, strata=cohort)
+    assert path.coefficients[20] > 0.5
+    alone = fit_linear_path(features[10:], time[10:], event[10:], sites=sites[10:], strata=cohort[10:])
+    np.testing.assert_array_equal(path.coefficients, alone.coefficients)
+    levels = fit_linear_path(features, time, event, sites=cohort, strata=cohort)
+    plain = fit_linear_path(features, time, event, strata=cohort)
+    np.testing.assert_allclose(levels.coefficients, plain.coefficients, atol=0.03)

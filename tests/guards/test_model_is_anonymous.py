@@ -1,6 +1,6 @@
 """Nothing of a patient is in a saved model or a checkpoint.
 
-A cohort is marked wherever a patient could be known by: ids, labels of the index, sites, paths
+A cohort is marked wherever a patient could be known by: ids, labels of the index, sites, strata, paths
 and content of bags, values of the expression and times. Times are the one exception that a
 model needs: it stores the distinct ones, as numbers, for its survival functions.
 """
@@ -49,7 +49,8 @@ def marked(tmp_path_factory):
         n_members=2, pathways=str(gmt), checkpoint_dir=work / "checkpoints", random_state=0,
         validation_fraction=0.3,
     )  # fmt: skip
-    estimator.fit(X, y, sites=sites).save(work / "model")
+    strata = [f"{MARK}-stratum-{i % 2}" for i in range(n_patients)]
+    estimator.fit(X, y, sites=sites, strata=strata).save(work / "model")
     return work / "model", sorted(work.glob("checkpoints/*/epoch-*"))
 
 

@@ -7,7 +7,7 @@ from toy_patients import N_FEATURES, PATHWAYS, SMALL, toy_patients, whole_batch
 
 from sksurv_tta.networks import EnsembleNetwork, InputPreparation
 from sksurv_tta.networks.tta import TTANetwork
-from sksurv_tta.training import CoxCriterion, MembersCriterion, Outcome
+from sksurv_tta.training import CoxCriterion, MembersCriterion
 from sksurv_tta.training.predict import predict_patients
 from sksurv_tta.training.step import accumulate_gradients
 
@@ -55,7 +55,7 @@ def test_a_members_gradient_is_a_share_of_its_own_and_leaves_its_fold_out(data):
 
         def without_fold(prediction, outcome, number=number):
             rows = outcome.fold != number
-            return CoxCriterion()(prediction[rows], Outcome(*(values[rows] for values in outcome)))
+            return CoxCriterion()(prediction[rows], outcome.take(rows))
 
         accumulate_gradients(member.train(), whole_batch(data), without_fold)
         for name, expected in gradients(member).items():

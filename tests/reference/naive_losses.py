@@ -12,28 +12,35 @@ def log_sum_exp(values):
     return largest + math.log(math.fsum(math.exp(value - largest) for value in values))
 
 
-def cox(risk, time, event):
-    """Eq. (56): for each event, its risk against everybody whose time is not shorter."""
+def cox(risk, time, event, strata=None):
+    """Eq. (56): for each event, its risk against everybody of the stratum whose time is not shorter."""
+    strata = [0] * len(risk) if strata is None else strata
     n_events = sum(event)
     if not n_events:
         return 0.0
     terms = []
-    for risk_i, time_i, event_i in zip(risk, time, event, strict=True):
+    for risk_i, time_i, event_i, own in zip(risk, time, event, strata, strict=True):
         if event_i:
-            at_risk = [risk_j for risk_j, time_j in zip(risk, time, strict=True) if time_j >= time_i]
+            at_risk = [
+                risk_j
+                for risk_j, time_j, other in zip(risk, time, strata, strict=True)
+                if time_j >= time_i and other == own
+            ]
             terms.append(risk_i - log_sum_exp(at_risk))
     return -math.fsum(terms) / n_events
 
 
-def cox_efron(risk, time, event):
+def cox_efron(risk, time, event, strata=None):
     """Efron's form: of d tied events, l / d of each has left the risk set of the one after the l-th."""
+    strata = [0] * len(risk) if strata is None else strata
     n_events = sum(event)
     if not n_events:
         return 0.0
     terms = []
-    for moment in sorted({own for own, happened in zip(time, event, strict=True) if happened}):
-        at_risk = [r for r, own in zip(risk, time, strict=True) if own >= moment]
-        tied = [r for r, own, happened in zip(risk, time, event, strict=True) if own == moment and happened]
+    patients = list(zip(risk, time, event, strata, strict=True))
+    for moment, stratum in sorted({(own, of) for _, own, happened, of in patients if happened}):
+        at_risk = [r for r, own, _, of in patients if own >= moment and of == stratum]
+        tied = [r for r, own, happened, of in patients if own == moment and happened and of == stratum]
         largest = max(at_risk)
         of_all = math.fsum(math.exp(r - largest) for r in at_risk)
         of_tied = math.fsum(math.exp(r - largest) for r in tied)

@@ -49,6 +49,18 @@ def test_efrons_cox_loss_equals_a_double_loop_with_ties_and_risks_up_to_300(draw
 
 
 @pytest.mark.parametrize("ties", ["breslow", "efron"])
+@settings(max_examples=100 * MORE, deadline=None)
+@given(drawn=patients(), data=st.data())
+def test_stratified_cox_loss_equals_a_double_loop(ties, drawn, data):
+    risk, time, event = drawn
+    strata = data.draw(st.lists(st.integers(0, 3), min_size=len(risk), max_size=len(risk)))
+    tensors = torch.tensor(risk, dtype=torch.float64), torch.tensor(time), torch.tensor(event)
+    loss = cox_loss(*tensors, ties=ties, strata=torch.tensor(strata))
+    naive = naive_losses.cox_efron if ties == "efron" else naive_losses.cox
+    assert loss.item() == pytest.approx(naive(risk, time, event, strata), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_cox_loss_equals_the_likelihood_of_scikit_survival(seed, ties):
     rng = np.random.default_rng(seed)

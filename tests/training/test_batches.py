@@ -29,6 +29,29 @@ def test_every_patient_is_dealt_once_and_sizes_and_events_differ_by_at_most_one(
     assert max(events) - min(events) <= 1
 
 
+@settings(max_examples=100 * MORE, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2)), min_size=1, max_size=80), st.integers(2, 33))
+def test_every_batch_has_its_share_of_every_stratum_and_its_events(drawn, batch_size):
+    event, strata = (np.array(values) for values in zip(*drawn, strict=True))
+    batches = deal_patients(event, batch_size, np.random.default_rng(0), strata)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(event)))
+    for stratum in range(3):
+        for happened in (True, False):
+            those = (strata == stratum) & (event == happened)
+            assert np.ptp([those[rows].sum() for rows in batches]) <= 1
+    assert np.ptp([event[rows].sum() for rows in batches]) <= 1
+    assert np.ptp([len(rows) for rows in batches]) <= 1
+
+
+def test_one_stratum_is_dealt_as_none():
+    event = np.arange(40) % 3 == 0
+    plain, alone = (
+        deal_patients(event, 10, np.random.default_rng(0), strata) for strata in (None, np.full(40, 7))
+    )
+    for rows, expected in zip(alone, plain, strict=True):
+        np.testing.assert_array_equal(rows, expected)
+
+
 def test_one_patient_more_than_a_batch_does_not_make_a_batch_of_one():
     batches = deal_patients(np.ones(33, dtype=bool), 32, np.random.default_rng(0))
     assert [len(rows) for rows in batches] == [17, 16]
