@@ -24,9 +24,10 @@ class InnerFolds(BaseCrossValidator):
     n_splits : int
         At the most; fewer when there are fewer events.
     random_state : int or None
+        Draws the folds where sites do not suffice. None: other ones at every call.
     """
 
-    def __init__(self, n_splits: int = 3, *, random_state: int | None = None):
+    def __init__(self, n_splits: int = 3, *, random_state: int | None = 0):
         self.n_splits = n_splits
         self.random_state = random_state
 
@@ -67,7 +68,7 @@ def site_preserved_search(
     n_splits: int = 3,
     scoring: Any = None,
     n_jobs: int | None = None,
-    random_state: int | None = None,
+    random_state: int | None = 0,
 ) -> GridSearchCV:
     """A grid search whose folds keep sites whole; ``compare`` hands it the sites of the training rows.
 
@@ -83,7 +84,7 @@ def site_preserved_search(
         Default: the estimator's score, Harrell's index.
     n_jobs : int, optional
     random_state : int or None
-        Draws the folds when there are no sites.
+        Draws the folds where sites do not suffice. None: other ones at every call.
 
     Returns
     -------

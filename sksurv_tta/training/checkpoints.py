@@ -90,9 +90,8 @@ class Checkpoints:
         self._stack.close()
 
     def _find(self) -> None:
-        paths = sorted(self.folder.glob(PATTERN), reverse=True)
         damaged = []
-        for path in paths:
+        for path in sorted(self.folder.glob(PATTERN), reverse=True):
             try:
                 file = open_file(path)
                 tensors = file.read()

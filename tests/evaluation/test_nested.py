@@ -36,6 +36,13 @@ def test_inner_folds_keep_sites_whole(genes_and_outcome):
     assert folds.get_n_splits() == folds.get_n_splits(X, y, sites) == 3
 
 
+def test_inner_folds_are_the_same_each_time_also_where_sites_do_not_suffice(genes_and_outcome):
+    X, y, sites = genes_and_outcome
+    for groups in (sites, np.zeros(len(y)), None):
+        first, second = (list(InnerFolds(3).split(X, y, groups)) for _ in range(2))
+        assert all((a[1] == b[1]).all() for a, b in zip(first, second, strict=True))
+
+
 def test_a_search_chooses_on_the_training_rows_of_each_fold(genes_and_outcome):
     X, y, sites = genes_and_outcome
     pipeline = Pipeline([("scale", StandardScaler()), ("ridge", RidgeCox(alpha=1.0))])
