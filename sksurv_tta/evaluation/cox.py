@@ -5,8 +5,8 @@ ratios across folds need strata, and the choice of a ridge penalty needs some hu
 served by the dense form below, which agrees with ``CoxPHSurvivalAnalysis(ties="breslow")``.
 
 Networks have :class:`~sksurv_tta.estimators.cox_likelihood.CoxLikelihood`, the same likelihood by running
-sums: its cost does not grow with the number of event times, but it knows no strata, and it loses digits
-where log risks are hundreds apart, as those of someone else's model may be. The two differ in the last bit.
+sums: its cost does not grow with the number of event times, but it loses digits where log risks are hundreds
+apart, as those of someone else's model may be. The two differ in the last bit.
 """
 
 from __future__ import annotations

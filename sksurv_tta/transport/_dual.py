@@ -94,7 +94,7 @@ class Dual:
         if self.kernel.follow(potential, heat):
             self.temperature_decay = self.decay / heat.unsqueeze(1)
 
-    def value(self, potential: torch.Tensor, sink: torch.Tensor | None, active: torch.Tensor | None) -> Point:
+    def value(self, potential: torch.Tensor, sink: torch.Tensor | None) -> Point:
         """Value of the dual, with rows and sink solved exactly.
 
         Eq. (49): the rows are a constraint, and in closed form u = (1 / N) / (G v).
@@ -105,12 +105,10 @@ class Dual:
             h.
         sink : Tensor of shape (B,), optional
             Guess of the sink's potential.
-        active : Tensor of bool of shape (B,), optional
-            The bags that matter.
         """
         problem = self.problem
         scale = self.kernel.scale(potential)
-        row_sum, token_potential = self.kernel.token_potential(scale, active)
+        row_sum, token_potential = self.kernel.token_potential(scale)
         value = _penalty(potential, self.temperature_decay, self.decay == 0)
         without = value - torch.linalg.vecdot(token_potential, problem.weight)
         if not problem.has_sink:
@@ -125,12 +123,12 @@ class Dual:
         dual = torch.where(problem.mass < 1, value - sink - used / problem.mass, without)
         return Point(scale, row_sum, sink, transported, rest, dual)
 
-    def slopes(self, point: Point, potential: torch.Tensor, active: torch.Tensor | None) -> Slopes:
+    def slopes(self, point: Point, potential: torch.Tensor) -> Slopes:
         """Gradient and Hessian of the dual at `point`; one matrix product has nearly all sums over tokens."""
         mass = self.problem.mass.unsqueeze(1)
         row = point.transported / point.row_sum * self.relative_weight
         rest = point.rest * self.root_weight if self.problem.has_sink else None
-        gram, cross = self.kernel.sums(row, rest, active)
+        gram, cross = self.kernel.sums(row, rest)
         scale = point.scale.to(torch.float64)
         overlap = gram * (mass * scale).unsqueeze(1) * scale.unsqueeze(2)
         received, sink_row = overlap.sum(dim=2), scale
@@ -153,7 +151,7 @@ class Dual:
         """
         problem = self.problem
         scale = self.kernel.scale(potential)
-        row_sum, token_potential = self.kernel.token_potential(scale, None)
+        row_sum, token_potential = self.kernel.token_potential(scale)
         share = problem.weight / row_sum
         if problem.has_sink:
             sink = solve_sink(token_potential, problem.weight, problem.mass, sink, tol=1e-6, fixed=self.fixed)

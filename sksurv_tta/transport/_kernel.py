@@ -11,8 +11,8 @@ __all__ = ["Kernel"]
 # The kernel of a bag is rebuilt when a potential has moved this far: exp(2 * 20) times the smallest
 # float32 is still far below anything that counts, and exp(20) times the largest entry, 1, no overflow.
 ABSORB = 20.0
-# Entries of one bag from which on a CPU takes the bags one after another: the kernel of a bag stays in
-# its cache between two operations, and finished bags cost nothing. Below, the calls would cost more.
+# Entries of one bag from which on a CPU takes the bags one after another (`_bags.py`): the kernel of a bag
+# stays in its cache between two operations, and finished bags cost nothing. Below, the calls would cost more.
 LARGE_BAG = 20_000
 # Tokens that are summed up in float32 before the sum is continued in float64.
 CHUNK = 256
@@ -34,6 +34,8 @@ class Kernel:
 
     Attributes
     ----------
+    is_large : bool
+        One large bag: its sums over tokens are made in pieces.
     values : Tensor of shape (B, N, K)
         exp(heat (-C / epsilon) + absorbed - row_log).
     absorbed : Tensor of shape (B, K)
@@ -51,11 +53,9 @@ class Kernel:
     def __init__(self, problem: Problem, *, epsilon: float, fixed: bool):
         self.cost, self.epsilon, self.fixed = problem.cost, epsilon, fixed
         n_bags, n_tokens, n_prototypes = self.cost.shape
-        self.one_by_one = not fixed and n_tokens * n_prototypes >= LARGE_BAG
+        self.is_large = not fixed and n_bags == 1 and n_tokens * n_prototypes >= LARGE_BAG
         self.cheapest = self.cost.amin(dim=2, keepdim=True)
-        self.values = torch.empty_like(self.cost)
-        for rows in self._parts(None):
-            torch.sub(self.cheapest[rows], self.cost[rows], out=self.values[rows])
+        self.values = self.cheapest - self.cost
         span = -self.values.flatten(1).amin(dim=1).to(torch.float64) / epsilon
         refuse_non_finite(torch.isfinite(span))
         self.span = span
@@ -63,20 +63,9 @@ class Kernel:
         self.row_log = self.cheapest.squeeze(2).to(torch.float64) * (self.heat / -epsilon).unsqueeze(1)
         self.absorbed = torch.zeros_like(self.cost[:, 0, :], dtype=torch.float64)
         rate = (self.heat / epsilon).to(self.cost.dtype)[:, None, None]
-        for rows in self._parts(None):
-            self.values[rows].mul_(rate[rows]).exp_()
-        self._row_sum = torch.empty_like(self.cost[:, :, 0])
-        self._gram = self.cost.new_zeros(n_bags, n_prototypes, n_prototypes)
-        self._cross = self.absorbed.clone()
-        self._shares = torch.empty_like(self.values[:1] if self.one_by_one else self.values)
-
-    def _parts(self, active: torch.Tensor | None) -> list[slice]:
-        """Slices of bags to work on, one after another."""
-        n_bags = self.cost.shape[0]
-        if not self.one_by_one:
-            return [slice(0, n_bags)]
-        bags = range(n_bags) if active is None else active.nonzero().flatten().tolist()
-        return [slice(bag, bag + 1) for bag in bags]
+        self.values.mul_(rate).exp_()
+        self._gram = self.cost.new_empty(n_bags, n_prototypes, n_prototypes)
+        self._shares = torch.empty_like(self.values)
 
     def rebuild(self, potential: torch.Tensor, heat: torch.Tensor, stale: torch.Tensor) -> None:
         """Absorb `potential` at a new `heat`, for the bags in `stale`.
@@ -87,18 +76,15 @@ class Kernel:
         # Rounded to the working precision first, so that what is absorbed is exactly what is recorded.
         absorbed = potential.to(self.cost.dtype).unsqueeze(1)
         rate = (heat / self.epsilon).to(self.cost.dtype)[:, None, None]
-        top = torch.zeros_like(self.cheapest)
-        all_stale = self.fixed or bool(stale.all())
-        for rows in self._parts(stale):
-            # Relative to the cheapest prototype before the division: C / epsilon may be 1e5, where
-            # float32 has two digits after the point.
-            fresh = (self.cheapest[rows] - self.cost[rows]).mul_(rate[rows]).add_(absorbed[rows])
-            torch.amax(fresh, dim=2, keepdim=True, out=top[rows])
-            fresh.sub_(top[rows]).exp_()
-            if all_stale or self.one_by_one:
-                self.values[rows] = fresh
-            else:
-                self.values[stale] = fresh[stale]
+        # Relative to the cheapest prototype before the division: C / epsilon may be 1e5, where
+        # float32 has two digits after the point.
+        fresh = (self.cheapest - self.cost).mul_(rate).add_(absorbed)
+        top = fresh.amax(dim=2, keepdim=True)
+        fresh.sub_(top).exp_()
+        if self.fixed or bool(stale.all()):
+            self.values = fresh
+        else:
+            self.values[stale] = fresh[stale]
         row_log = top.squeeze(2) - self.cheapest.squeeze(2).to(torch.float64) * (
             heat / self.epsilon
         ).unsqueeze(1)
@@ -121,49 +107,37 @@ class Kernel:
         """Factor of each column that is not inside the values, shape (B, K)."""
         return torch.exp(potential - self.absorbed).to(self.cost.dtype)
 
-    def token_potential(
-        self, scale: torch.Tensor, active: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def token_potential(self, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Row sums of the scaled kernel, and the log of those of the unstabilised one, each (B, N)."""
-        if self.one_by_one:
-            for rows in self._parts(active):
-                torch.mv(self.values[rows.start], scale[rows.start], out=self._row_sum[rows.start])
-            row_sum = self._row_sum
+        if self.is_large:
+            row_sum = torch.mv(self.values[0], scale[0]).unsqueeze(0)
         else:
             # Not torch.bmm: the last bit of its matrix-vector products depends on the number of bags.
             row_sum = (self.values * scale.unsqueeze(1)).sum(dim=2)
         return row_sum, torch.log(row_sum) + self.row_log
 
-    def sums(
-        self, row: torch.Tensor, rest: torch.Tensor | None, active: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def sums(self, row: torch.Tensor, rest: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Sums over tokens of products of two columns of diag(row) values, and of one with `rest`.
 
         Parameters
         ----------
         row, rest : Tensors of shape (B, N)
             Factors of the rows; second column of the products.
-        active : Tensor of bool of shape (B,), optional
-            The bags that matter.
 
         Returns
         -------
         gram : Tensor of shape (B, K, K)
         cross : Tensor of shape (B, K) or None
         """
-        shares = self._shares
-        for rows in self._parts(active):
-            torch.mul(self.values[rows], row[rows].unsqueeze(2), out=shares)
-            torch.bmm(shares.transpose(1, 2), shares, out=self._gram[rows])
-            if rest is not None:
-                self._cross[rows] = self._weighted_sum(rest[rows], shares)
-        return self._gram, None if rest is None else self._cross
+        shares = torch.mul(self.values, row.unsqueeze(2), out=self._shares)
+        gram = torch.bmm(shares.transpose(1, 2), shares, out=self._gram)
+        return gram, None if rest is None else self._weighted_sum(rest, shares)
 
     def _weighted_sum(self, rest: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-        """Sum over tokens of rest times shares, shape (b, K)."""
+        """Sum over tokens of rest times shares, shape (B, K)."""
         n_tokens, n_prototypes = shares.shape[1:]
         n_chunks = n_tokens // CHUNK
-        if not self.one_by_one or n_chunks < 2:
+        if not self.is_large or n_chunks < 2:
             return torch.bmm(rest.unsqueeze(1), shares).squeeze(1)
         # A float32 sum over thousands of tokens one after another loses two digits of the residual.
         body = n_tokens - n_tokens % n_chunks
@@ -175,6 +149,4 @@ class Kernel:
 
     def into_plan(self, scale: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """diag(share) values diag(scale), in the memory of the values."""
-        for rows in self._parts(None):
-            self.values[rows].mul_(scale[rows].unsqueeze(1)).mul_(share[rows].unsqueeze(2))
-        return self.values
+        return self.values.mul_(scale.unsqueeze(1)).mul_(share.unsqueeze(2))

@@ -191,9 +191,9 @@ def ascend(dual: Dual, *, tol: float, max_evaluations: int) -> State:
         # No potential moves by more than LONGEST_STEP at a time.
         if evaluation and (warm or evaluation % CHECK_EVERY == 0):
             dual.follow(trial, state.heat)
-        point = dual.value(trial, guess if evaluation else None, state.active)
+        point = dual.value(trial, guess if evaluation else None)
         ok = state.judge(point)
-        slopes = dual.slopes(point, trial, state.active)
+        slopes = dual.slopes(point, trial)
         state.accept(ok, trial, point, slopes)
         done = state.stop(tol)
         direction = newton_direction(slopes, dual.temperature_decay, soft=soft, fixed=dual.fixed)
