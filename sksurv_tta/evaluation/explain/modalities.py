@@ -10,11 +10,11 @@ import pandas as pd
 from sksurv_tta.evaluation.explain.opened import OpenedModel
 from sksurv_tta.training import PatientDataset
 
-__all__ = ["modality_table"]
+__all__ = ["modality_tables"]
 
 
-def modality_table(model: OpenedModel, patient: int) -> pd.DataFrame:
-    """Risk of one patient with everything, and as if each modality had never been measured.
+def modality_tables(model: OpenedModel, rows: np.ndarray) -> list[pd.DataFrame]:
+    """Risk of patients with everything, and as if each modality had never been measured.
 
     Nothing is approximated: the risk without a modality is what ``predict`` gives for the same patient with
     that cell missing, a new transport plan included.
@@ -22,27 +22,37 @@ def modality_table(model: OpenedModel, patient: int) -> pd.DataFrame:
     Parameters
     ----------
     model : OpenedModel
-    patient : int
-        Row of its patients.
+    rows : array of int of shape (n_patients,)
+        Of its patients.
 
     Returns
     -------
-    DataFrame
-        One row for each modality: patient, modality, present, risk, risk_without, change (risk minus
-        risk_without) and share (its size relative to that of all modalities; they do not add up to the
-        risk). The last three are NaN for a modality that the patient lacks or has alone.
+    list of DataFrame
+        For each patient one row for each modality: patient, modality, present, risk, risk_without, change
+        (risk minus risk_without) and share (its size relative to that of all modalities; they do not add up
+        to the risk). The last three are NaN for a modality that the patient lacks or has alone.
     """
-    own = model.patients.subset(np.array([patient]))
-    present = own.present[0].numpy()
-    risk = float(model.risk_of(own)[0])
-    without = np.full(len(present), np.nan)
-    if present.sum() > 1:
-        for modality in np.flatnonzero(present):
-            without[modality] = model.risk_of(_masked(own, int(modality)))[0]
+    patients = model.patients.subset(rows)
+    present = patients.present.numpy()
+    risk = model.risk_of(patients)
+    without = np.full(present.shape, np.nan)
+    for modality in range(present.shape[1]):
+        to_spare = np.flatnonzero(present[:, modality] & (present.sum(axis=1) > 1))
+        if len(to_spare):
+            without[to_spare, modality] = model.risk_of(_masked(patients.subset(to_spare), modality))
+    return [
+        _table(model, row, present[place], float(risk[place]), without[place])
+        for place, row in enumerate(rows)
+    ]
+
+
+def _table(
+    model: OpenedModel, row: int, present: np.ndarray, risk: float, without: np.ndarray
+) -> pd.DataFrame:
     change = risk - without
     total = np.nansum(np.abs(change))
     columns: dict[str, Any] = {
-        "patient": model.ids[patient],
+        "patient": model.ids[row],
         "modality": list(model.modalities),
         "present": present,
         "risk": risk,

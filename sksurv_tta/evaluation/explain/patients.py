@@ -18,7 +18,7 @@ from sksurv_tta.evaluation.explain.attribution import (
     baseline_tokens,
 )
 from sksurv_tta.evaluation.explain.explanation import Explanation, PatientExplanation, stacked
-from sksurv_tta.evaluation.explain.modalities import modality_table
+from sksurv_tta.evaluation.explain.modalities import modality_tables
 from sksurv_tta.evaluation.explain.opened import GENES, OpenedModel, open_model
 from sksurv_tta.evaluation.explain.tables import (
     INSTANCE_COLUMNS,
@@ -37,6 +37,9 @@ __all__ = ["explain", "explain_patients", "warn_of_gaps"]
 
 #: Gap of integrated gradients, relative to the sum of the sizes of all contributions, that is worth a word.
 NOTICEABLE_GAP = 0.05
+#: Patients whose risks are predicted in one call, before they are explained: a call makes the network ready
+#: first, and if risks are not finite, its error names all of them.
+BLOCK = 32
 COMPLETENESS_COLUMNS = ("patient", "risk", "baseline_risk", "contributions", "gap", "relative_gap")
 
 
@@ -140,7 +143,7 @@ def explain_patients(
     n_steps: int = 8,
     member: int = 0,
 ) -> Iterator[PatientExplanation]:
-    """Explain one patient after another; only one is held at a time.
+    """Explain one patient after another; only one explanation is held at a time.
 
     Errors and notes as of :func:`explain`.
 
@@ -165,7 +168,11 @@ def explain_patients(
     """
     _check_arguments(attribution, baseline, n_steps)
     model = open_model(estimator, X, member=member)
-    return (_explain(model, row, attribution, baseline, n_steps) for row in range(len(model)))
+    return (
+        _explain(model, row, modalities, attribution, baseline, n_steps)
+        for rows in np.split(np.arange(len(model)), range(BLOCK, len(model), BLOCK))
+        for row, modalities in zip(rows, modality_tables(model, rows), strict=True)
+    )
 
 
 def _check_arguments(attribution: str | None, baseline: Baseline, n_steps: int) -> None:
@@ -178,11 +185,15 @@ def _check_arguments(attribution: str | None, baseline: Baseline, n_steps: int) 
 
 
 def _explain(
-    model: OpenedModel, row: int, attribution: str | None, baseline: Baseline, n_steps: int
+    model: OpenedModel,
+    row: int,
+    modalities: pd.DataFrame,
+    attribution: str | None,
+    baseline: Baseline,
+    n_steps: int,
 ) -> PatientExplanation:
     patient = model.ids[row]
     with threads_for(int(model.patients.n_instances[row].sum())):
-        modalities = modality_table(model, row)  # first: names the patient if the risk is not finite
         trace = trace_patient(model.network, model.prepared, row)
         found = None
         if attribution is not None:
