@@ -276,6 +276,7 @@ def test_hostile_text_reaches_no_formula(study, tmp_path, run):
         assert written["site"].str.startswith("'+").all()
 
 
+@pytest.mark.slow  # new processes import everything
 def test_two_processes_give_the_same_files(tmp_path, quick):
     for jobs in ("1", "2"):
         assert main([*quick, "--n-folds", "2", "--n-jobs", jobs, "--out", str(tmp_path / jobs)]) == 0

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from sksurv_tta import read_cohort
 from sksurv_tta.bags import write_checksums
@@ -47,6 +48,7 @@ def test_features_are_compared_with_their_checksums_if_asked(study, run, tmp_pat
     assert damaged.name in answer.err
 
 
+@pytest.mark.slow
 def test_the_demo_writes_data_and_results_and_says_what_it_ran(run, network, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "MODELS", "tta,ridge-genes")
     monkeypatch.setattr(demo, "N_FOLDS", 2)

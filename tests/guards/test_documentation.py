@@ -106,6 +106,8 @@ def python_blocks(path):
 
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((DOCS / "user_guide").glob("*.md"))]
+#: Pages that compare models: many fits.
+COMPARE = ("README.md", "ablations.md")
 #: A network that learns nothing in no time: pages are run for their calls, not for their results.
 TINY = {
     "n_members": 2,
@@ -132,8 +134,11 @@ def study(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if page.exists() and python_blocks(page)],
-    ids=lambda page: str(page.relative_to(ROOT)),
+    [
+        pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.slow] * (page.name in COMPARE))
+        for page in PAGES
+        if page.exists() and python_blocks(page)
+    ],
 )
 @pytest.mark.filterwarnings("ignore::sksurv_tta.exceptions.SksurvTTAWarning")
 def test_the_python_of_a_page_runs(page, study, monkeypatch):

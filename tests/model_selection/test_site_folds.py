@@ -135,6 +135,7 @@ print(json.dumps(fold_labels(splitter.split(None, y, site), len(y)).tolist()))
 """
 
 
+@pytest.mark.slow  # new processes import everything
 def test_folds_are_the_same_in_another_process(profile_like):
     cohort = profile_like("BLCA")
     splitter = SitePreservedKFold(5, n_restarts=3, shuffle=True, random_state=4, on_imbalance="ignore")
