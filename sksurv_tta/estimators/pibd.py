@@ -195,6 +195,9 @@ class PIBDSurvivalEstimator(AuxiliaryOutputsEstimator):
     apart from what they measure, where the authors let one gradient do both. The classes are time bins of
     all strata together.
 
+    While training, the shared token comes from the patient's own class, which tells the outcome; a
+    prediction takes the class that looks likely. With some hundred patients it then ranks by chance.
+
     Parameters
     ----------
     pathways : path, dict of str to list of str, or None, default=None
