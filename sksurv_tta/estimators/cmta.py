@@ -12,11 +12,11 @@ from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.estimators.peer import Pathways, PeerEstimator
 from sksurv_tta.estimators.ranges import count, not_negative, share
 from sksurv_tta.estimators.recipes import Recipe
-from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup
+from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup, Ragged
 from sksurv_tta.networks.class_token import ClassTokenEncoder
 from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 from sksurv_tta.networks.pooling import relu_layer
-from sksurv_tta.networks.transformer import MultiheadAttention
+from sksurv_tta.networks.transformer import CrossAttention
 
 __all__ = ["CMTANetwork", "CMTASurvivalEstimator"]
 
@@ -73,7 +73,7 @@ class CMTANetwork(PathwayTokenNetwork):
             )
 
         self.encoders, self.decoders = stacks(), stacks()
-        self.translations = nn.ModuleList(MultiheadAttention(token_dim) for _ in range(2))
+        self.translations = nn.ModuleList(CrossAttention(token_dim) for _ in range(2))
         self.fuse = nn.Sequential(relu_layer(2 * token_dim, token_dim), relu_layer(token_dim, token_dim))
         self.head = nn.Linear(token_dim, n_outputs)
         self.loss_weights = {"alignment": alignment_weight}
@@ -84,21 +84,19 @@ class CMTANetwork(PathwayTokenNetwork):
     def embed(self, group: PatientGroup) -> Embedding:
         """Mean of encoded and decoded class tokens: (n_patients, 2 * token_dim)."""
         (bags,) = group.bags
-        patches = bags.with_values(self.encode(bags.values))
-        rows, distances = [], []
-        for genes, own in zip(group.profile_tokens(), patches, strict=True):
-            encoded, decoded = self._translate(own.unsqueeze(0), genes.unsqueeze(0))
-            rows.append((encoded + decoded).flatten() / 2)
-            distances.append((encoded.detach() - decoded).abs().mean(dim=1).sum())
-        return Embedding(torch.stack(rows), {"alignment": torch.stack(distances)})
+        encoded, decoded = self._translate(bags.each(self.encode), group.profile_rows())
+        distances = (encoded.detach() - decoded).abs().mean(dim=2).sum(dim=1)
+        return Embedding((encoded + decoded).flatten(1) / 2, {"alignment": distances})
 
-    def _translate(self, *tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Class tokens of histology and genes, as encoded and as decoded: each (2, token_dim)."""
+    def _translate(self, *tokens: Ragged) -> tuple[Tensor, Tensor]:
+        """Class tokens of histology and genes, as encoded and as decoded: each (n_patients, 2, token_dim)."""
         encoded = [encode(own) for encode, own in zip(self.encoders, tokens, strict=True)]
         (_, patches), (_, genes) = encoded
         crossed = self.translations[0](patches, genes), self.translations[1](genes, patches)
         decoded = [decode(own) for decode, own in zip(self.decoders, crossed, strict=True)]
-        first, second = (torch.cat([token for token, _ in pair]).float() for pair in (encoded, decoded))
+        first, second = (
+            torch.stack([token for token, _ in pair], dim=1).float() for pair in (encoded, decoded)
+        )
         return first, second
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:

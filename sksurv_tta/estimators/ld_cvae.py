@@ -145,7 +145,7 @@ class LDCVAENetwork(SurvivalNetwork):
 
     def _encode_slides(self, bags: Ragged) -> Gaussian:
         """Gaussian of each slide: (n_patients, token_dim)."""
-        gathered = torch.cat([self.encode_slide(rows.unsqueeze(0))[0] for rows in bags])
+        gathered, _ = self.encode_slide(bags)
         return Gaussian(
             self.slide_mean(gathered[:, 0]).float(), self.slide_log_variance(gathered[:, 1]).float()
         )

@@ -15,7 +15,7 @@ from sksurv_tta.estimators.recipes import SLIDE_SETTINGS, Recipe
 from sksurv_tta.networks import Embedding, NetworkOutput, PatientGroup
 from sksurv_tta.networks.pathway_tokens import PathwayTokenizer, PathwayTokenNetwork
 from sksurv_tta.networks.pooling import GatedAttention, relu_layer
-from sksurv_tta.networks.transformer import MultiheadAttention, transformer_layers
+from sksurv_tta.networks.transformer import CrossAttention, transformer_layers
 
 __all__ = ["MCATNetwork", "MCATSurvivalEstimator"]
 
@@ -54,7 +54,8 @@ class MCATNetwork(PathwayTokenNetwork):
         Width of all tokens; heads and feed-forward width of the transformer layers.
     dropout : float
     coattention : module, optional
-        ``(gene tokens (1, P, d), patches (1, N, d)) -> (1, P, d)``; by default attention with one head.
+        ``(gene tokens, patches)``, both Ragged, to histology tokens, Ragged as the gene tokens; by default
+        attention with one head.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class MCATNetwork(PathwayTokenNetwork):
         super().__init__()
         self.encode = relu_layer(n_features, token_dim, dropout)
         self.tokenize = PathwayTokenizer(pathways, token_dim, dropout)
-        self.coattention = MultiheadAttention(token_dim) if coattention is None else coattention
+        self.coattention = CrossAttention(token_dim) if coattention is None else coattention
         self.stacks = nn.ModuleList(
             ModalityStack(token_dim, n_heads=n_heads, hidden_dim=hidden_dim, dropout=dropout)
             for _ in range(2)
@@ -83,15 +84,9 @@ class MCATNetwork(PathwayTokenNetwork):
     def embed(self, group: PatientGroup) -> Embedding:
         """Histology tokens of the genes' queries, and the gene tokens: (n_patients, 2, P, token_dim)."""
         (bags,) = group.bags
-        patches = bags.with_values(self.encode(bags.values))
         genes = group.profile_tokens()
-        histology = torch.cat(
-            [
-                self.coattention(own.unsqueeze(0), rows.unsqueeze(0))
-                for own, rows in zip(genes, patches, strict=True)
-            ]
-        )
-        return Embedding(torch.stack([histology.float(), genes.float()], dim=1))
+        histology = self.coattention(group.profile_rows(), bags.each(self.encode))
+        return Embedding(torch.stack([histology.values.view_as(genes).float(), genes.float()], dim=1))
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
         """Predict from (n_patients, 2, P, token_dim)."""

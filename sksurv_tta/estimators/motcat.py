@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from sksurv_tta.estimators.inputs import InputSchema
 from sksurv_tta.estimators.mcat import MCATNetwork, MCATSurvivalEstimator
 from sksurv_tta.estimators.ranges import choice, positive
+from sksurv_tta.networks import Ragged
 from sksurv_tta.transport import REFERENCES, kl_unbalanced_transport, shifted_distances
 
 __all__ = ["MOTCatSurvivalEstimator", "TransportAttention"]
@@ -31,11 +33,15 @@ class TransportAttention(nn.Module):
             kl_unbalanced_transport, kl_weight=kl_weight, epsilon=epsilon, reference=reference
         )
 
-    def forward(self, genes: Tensor, patches: Tensor) -> Tensor:
-        """Histology tokens (1, P, dim) of (1, P, dim) gene tokens and (1, N, dim) patches."""
-        patches = patches.float()
-        cost = shifted_distances(patches[0].detach(), genes[0].detach(), squared=True)
-        return self.transport(cost).plan.T @ patches
+    def forward(self, genes: Ragged, patches: Ragged) -> Ragged:
+        """Histology tokens: rows as of the gene tokens."""
+        pairs = zip(genes, patches.each(Tensor.float), strict=True)
+        return genes.with_values(torch.cat([self._plan(own, rows).T @ rows for own, rows in pairs]))
+
+    def _plan(self, genes: Tensor, patches: Tensor) -> Tensor:
+        """Plan (n_patches, n_genes) of one patient."""
+        cost = shifted_distances(patches.detach(), genes.detach(), squared=True)
+        return self.transport(cost).plan
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

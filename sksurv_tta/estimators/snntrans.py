@@ -56,7 +56,7 @@ class SNNTransNetwork(PathwayTokenNetwork):
 
     def embed(self, group: PatientGroup) -> Embedding:
         """Class token of each patient: (n_patients, token_dim)."""
-        return Embedding(self.gather(group.profile_tokens())[0])
+        return Embedding(self.gather(group.profile_rows())[0])
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
         """Predict from (n_patients, token_dim)."""

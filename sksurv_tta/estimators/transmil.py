@@ -55,8 +55,7 @@ class TransMILNetwork(SurvivalNetwork):
     def embed(self, group: PatientGroup) -> Embedding:
         """Class token of each bag: (n_patients, token_dim)."""
         (bags,) = group.bags
-        tokens = bags.with_values(self.encode(bags.values))
-        return Embedding(torch.cat([self.gather(rows.unsqueeze(0))[0] for rows in tokens]))
+        return Embedding(self.gather(bags.each(self.encode))[0])
 
     def forward(self, tokens: Tensor, present: Tensor) -> NetworkOutput:
         """Predict from (n_patients, token_dim)."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from sksurv_tta.networks.interface import Ragged
 from sksurv_tta.networks.nystrom import NystromAttention
 
 __all__ = ["ClassTokenEncoder", "PositionConvolutions", "fill_square"]
 
 
 def fill_square(tokens: Tensor) -> Tensor:
-    """Repeat the first of (n_sequences, n_tokens, dim) until their number is a square."""
-    n_tokens = tokens.shape[1]
-    n_more = math.isqrt(n_tokens - 1) + 1
-    return torch.cat([tokens, tokens[:, : n_more**2 - n_tokens]], dim=1)
+    """Repeat the first of (n_tokens, dim) until their number is a square."""
+    side = math.isqrt(len(tokens) - 1) + 1
+    return torch.cat([tokens, tokens[: side**2 - len(tokens)]])
 
 
 class PositionConvolutions(nn.Module):
@@ -82,23 +83,32 @@ class ClassTokenEncoder(nn.Module):
         self.positions = PositionConvolutions(dim) if positions else None
         self.last_norm = nn.LayerNorm(dim)
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode (n_sequences, n_tokens, dim).
+    def forward(self, tokens: Ragged) -> tuple[Tensor, Ragged]:
+        """Encode the rows (n_rows, dim) of each patient.
 
         Returns
         -------
-        class_token : Tensor of shape (n_sequences, dim), or (n_sequences, n_class_tokens, dim) of several
-        tokens : Tensor of shape (n_sequences, n_tokens, dim)
+        class_token : Tensor of shape (n_patients, dim), or (n_patients, n_class_tokens, dim) of several
+        tokens : Ragged
+            Rows as they came.
         """
-        n_tokens = tokens.shape[1]
-        if self.positions is not None:
-            tokens = fill_square(tokens)
-        first = self.class_token.view(-1, tokens.shape[2])
+        first = self.class_token.view(-1, tokens.values.shape[1])
         n_first = len(first)
-        tokens = torch.cat([first.expand(len(tokens), -1, -1), tokens], dim=1)
-        tokens = tokens + self.attentions[0](self.norms[0](tokens))
+        filled = tokens if self.positions is None else [fill_square(rows) for rows in tokens]
+        rows = Ragged.of([torch.cat([first, own]) for own in filled])
+        rows = self._attend(0, rows)
         if self.positions is not None:
-            tokens = torch.cat([tokens[:, :n_first], self.positions(tokens[:, n_first:])], dim=1)
-        tokens = self.last_norm(tokens + self.attentions[1](self.norms[1](tokens)))
-        gathered = tokens[:, :n_first] if n_first > 1 else tokens[:, 0]
-        return gathered, tokens[:, n_first : n_first + n_tokens]
+            rows = rows.by_length(partial(self._place, self.positions))
+        rows = self._attend(1, rows).each(self.last_norm)
+        gathered = torch.stack([own[:n_first] for own in rows])
+        others = [own[n_first : n_first + n] for own, n in zip(rows, tokens.lengths, strict=True)]
+        return gathered if n_first > 1 else gathered.squeeze(1), Ragged.of(others)
+
+    def _attend(self, layer: int, rows: Ragged) -> Ragged:
+        attended = self.attentions[layer](rows.each(self.norms[layer]))
+        return rows.with_values(rows.values + attended.values)
+
+    def _place(self, positions: nn.Module, rows: Tensor) -> Tensor:
+        """Add positions to (n_sequences, n_class_tokens + side * side, dim), but not to class tokens."""
+        n_first = self.class_token.numel() // rows.shape[2]
+        return torch.cat([rows[:, :n_first], positions(rows[:, n_first:])], dim=1)

@@ -48,6 +48,24 @@ class Ragged:
         """Return other values for the same rows."""
         return Ragged(values, self.lengths)
 
+    def by_length(self, function: Callable[[Tensor], Tensor]) -> Ragged:
+        """Return what ``function`` makes of patients with equally many rows, stacked to (n, n_rows, dim)."""
+        if len(set(self.lengths)) == 1:
+            stacked = self.values.unflatten(0, (len(self.lengths), -1))
+            return self.with_values(function(stacked).flatten(0, 1))
+        own = list(self)
+        found: list[Tensor] = [self.values] * len(own)
+        for length in sorted(set(self.lengths)):
+            places = [place for place, other in enumerate(self.lengths) if other == length]
+            for place, rows in zip(places, function(torch.stack([own[p] for p in places])), strict=True):
+                found[place] = rows
+        return self.with_values(torch.cat(found))
+
+    @staticmethod
+    def of(rows: Sequence[Tensor]) -> Ragged:
+        """Join the rows of several patients."""
+        return Ragged(torch.cat(list(rows)), tuple(len(own) for own in rows))
+
 
 @dataclass(frozen=True)
 class PatientGroup:
@@ -85,11 +103,16 @@ class PatientGroup:
         some = self.bags[0] if self.bags else self.profiles
         return len(some.lengths) if some is not None else 0
 
-    def profile_tokens(self) -> Tensor:
-        """Profile tokens of patients who all have expression: (n_patients, n_tokens, token_dim)."""
+    def profile_rows(self) -> Ragged:
+        """Profile tokens of patients who all have expression: equally many rows of each."""
         if self.profiles is None:
             raise ValueError("These patients have no expression.")
-        return self.profiles.values.unflatten(0, (len(self.profiles.lengths), -1))
+        return self.profiles
+
+    def profile_tokens(self) -> Tensor:
+        """The same stacked: (n_patients, n_tokens, token_dim)."""
+        rows = self.profile_rows()
+        return rows.values.unflatten(0, (len(rows.lengths), -1))
 
 
 @dataclass(frozen=True)

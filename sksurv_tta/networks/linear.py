@@ -76,6 +76,9 @@ def _suits_one_dnn(values: Tensor, weight: Tensor) -> bool:
 
 def _product(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``values @ weight.T + bias`` by oneDNN; torch.compile emits the same operator."""
+    if not (weight.is_contiguous() or weight.t().is_contiguous()):
+        # With gaps between its rows (a slice of something wider), oneDNN takes a thousand times as long.
+        weight = weight.contiguous()
     return torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sksurv_tta.networks.interface import Ragged
+from sksurv_tta.networks.linear import Linear
 from sksurv_tta.networks.randomness import Dropout
 
 __all__ = ["NystromAttention", "approximate_inverse"]
@@ -64,8 +66,8 @@ class NystromAttention(nn.Module):
     ):
         super().__init__()
         self.n_heads, self.n_landmarks = n_heads, n_landmarks
-        self.to_queries_keys_values = nn.Linear(dim, 3 * n_heads * head_dim, bias=False)
-        self.from_heads = nn.Linear(n_heads * head_dim, dim)
+        self.to_queries_keys_values = Linear(dim, 3 * n_heads * head_dim, bias=False)
+        self.from_heads = Linear(n_heads * head_dim, dim)
         self.convolution = (
             nn.Conv2d(n_heads, n_heads, (KERNEL, 1), padding=(KERNEL // 2, 0), groups=n_heads, bias=False)
             if convolve
@@ -73,22 +75,39 @@ class NystromAttention(nn.Module):
         )
         self.dropout = Dropout(dropout)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Attend within each sequence of (n_sequences, n_tokens, dim)."""
-        n_tokens = tokens.shape[1]
+    def forward(self, tokens: Ragged) -> Ragged:
+        """Attend within the rows (n_rows, dim) of each patient."""
+        projected = tokens.each(self.to_queries_keys_values)
+        attended = projected.by_length(self._attend).values
+        if self.convolution is not None:
+            values = projected.each(lambda rows: rows.chunk(3, dim=1)[2])
+            attended = attended + self._convolve(self.convolution, values)
+        return tokens.with_values(self.dropout(self.from_heads(attended)))
+
+    def _attend(self, projected: Tensor) -> Tensor:
+        """Attention of sequences (n_sequences, n_tokens, 3 * n_heads * head_dim)."""
+        n_tokens = projected.shape[1]
         is_short = n_tokens <= self.n_landmarks
         padding = 0 if is_short else -n_tokens % self.n_landmarks
-        heads = self.to_queries_keys_values(functional.pad(tokens, (0, 0, padding, 0)))
-        heads = heads.unflatten(2, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
-        queries, keys, values = heads  # each (n_sequences, n_heads, n_tokens, head_dim)
+        heads = functional.pad(projected, (0, 0, padding, 0)).unflatten(2, (3, self.n_heads, -1))
+        queries, keys, values = heads.permute(2, 0, 3, 1, 4)  # (n_sequences, n_heads, n_tokens, head_dim)
         if is_short:
             attended = functional.scaled_dot_product_attention(queries, keys, values)
         else:
             attended = self._through_landmarks(queries, keys, values)
-        if self.convolution is not None:
-            attended = attended + self.convolution(values)
-        out = self.from_heads(attended.transpose(1, 2).flatten(2))
-        return self.dropout(out)[:, padding:]
+        return attended.transpose(1, 2).flatten(2)[:, padding:]
+
+    def _convolve(self, convolution: nn.Module, values: Ragged) -> Tensor:
+        """Neighbours of each value within its sequence: (n_rows, n_heads * head_dim).
+
+        All sequences are one, with as many zeros between two of them as the convolution reaches.
+        """
+        gap = values.values.new_zeros(KERNEL // 2, values.values.shape[1])
+        spaced = torch.cat([part for rows in values for part in (rows, gap)])
+        heads = spaced.unflatten(1, (self.n_heads, -1)).transpose(0, 1).unsqueeze(0)
+        convolved = convolution(heads).squeeze(0).transpose(0, 1).flatten(1)
+        sizes = [size for length in values.lengths for size in (length, len(gap))]
+        return torch.cat(convolved.split(sizes)[::2])
 
     def _through_landmarks(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         # The inverse amplifies rounding: never in half precision.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sksurv_tta.networks.interface import Ragged
+from sksurv_tta.networks.linear import Linear
 from sksurv_tta.networks.randomness import Dropout
 
 __all__ = ["GatedAttention", "relu_layer"]
@@ -13,7 +14,7 @@ __all__ = ["GatedAttention", "relu_layer"]
 
 def relu_layer(n_inputs: int, n_outputs: int, dropout: float = 0.0) -> nn.Sequential:
     """Linear, ReLU, dropout."""
-    return nn.Sequential(nn.Linear(n_inputs, n_outputs), nn.ReLU(), Dropout(dropout))
+    return nn.Sequential(Linear(n_inputs, n_outputs), nn.ReLU(), Dropout(dropout))
 
 
 class GatedAttention(nn.Module):
@@ -31,8 +32,8 @@ class GatedAttention(nn.Module):
 
     def __init__(self, dim: int, attention_dim: int, dropout: float):
         super().__init__()
-        self.content = nn.Linear(dim, attention_dim)
-        self.gate = nn.Linear(dim, attention_dim)
+        self.content = Linear(dim, attention_dim)
+        self.gate = Linear(dim, attention_dim)
         self.score = nn.Linear(attention_dim, 1)
         self.dropout = Dropout(dropout)
 

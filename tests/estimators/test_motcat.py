@@ -4,6 +4,7 @@ from ot.unbalanced import sinkhorn_unbalanced
 
 from sksurv_tta.estimators.mcat import MCATNetwork
 from sksurv_tta.estimators.motcat import MOTCatSurvivalEstimator, TransportAttention
+from sksurv_tta.networks import Ragged
 
 FAMILIES = [range(size) for size in (82, 328, 513, 452, 1536, 452)]
 
@@ -21,18 +22,21 @@ def test_it_is_mcat_without_the_weights_of_co_attention():
 
 def test_histology_tokens_are_patches_summed_by_the_plan_of_shifted_features():
     generator = torch.Generator().manual_seed(0)
-    genes, patches = torch.rand(1, 3, 5, generator=generator), torch.rand(1, 7, 5, generator=generator)
-    got = TransportAttention(kl_weight=0.5, epsilon=0.1, reference="product")(genes, patches)
+    genes, patches = torch.rand(3, 5, generator=generator), torch.rand(7, 5, generator=generator)
+    attention = TransportAttention(kl_weight=0.5, epsilon=0.1, reference="product")
+    # A second patient beside the one that is looked at.
+    both = Ragged(torch.cat([genes, genes + 1]), (3, 3)), Ragged(torch.cat([patches, patches[:4]]), (7, 4))
+    got, _ = attention(*both)
     cost = torch.zeros(7, 3, dtype=torch.float64)
-    for i, patch in enumerate(patches[0].double()):
-        for k, gene in enumerate(genes[0].double()):
+    for i, patch in enumerate(patches.double()):
+        for k, gene in enumerate(genes.double()):
             cost[i, k] = ((patch - patch.min()) - (gene - gene.min())).square().sum()
     cost /= cost.max()
     plan = sinkhorn_unbalanced(
         torch.full((7,), 1 / 7).double(), torch.full((3,), 1 / 3).double(), cost, 0.1, 0.5, reg_type="kl",
         stopThr=1e-12,
     )  # fmt: skip
-    torch.testing.assert_close(got[0].double(), plan.T @ patches[0].double(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(got.double(), plan.T @ patches.double(), rtol=1e-4, atol=1e-5)
 
 
 def test_parameters_of_the_transport_reach_it():

@@ -75,6 +75,23 @@ def test_transposed_operands_are_read_as_they_lie(calls):
     assert calls
 
 
+@needs_one_dnn
+def test_no_operand_has_gaps_where_one_dnn_would_take_a_thousand_times_as_long(monkeypatch):
+    seen = []
+    real = torch.ops.mkldnn._linear_pointwise
+
+    def watched(values, weight, *rest):
+        seen.append(weight.is_contiguous() or weight.t().is_contiguous())
+        return real(values, weight, *rest)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", watched)
+    wide, weights, _ = operands((300, 192), 96)
+    values, weight = wide.detach()[:, :128], weights.detach()[:, 64:]
+    got = with_gradients(lambda *both: linear(both[0][:, :128], both[1][:, 64:]), [wide, weights])
+    torch.testing.assert_close(got[0], values @ weight.T, rtol=1e-4, atol=1e-4)
+    assert seen == [True, True, True]
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [

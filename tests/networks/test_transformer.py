@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sksurv_tta.networks.transformer import MultiheadAttention, TransformerLayer
+from sksurv_tta.networks import Ragged
+from sksurv_tta.networks.transformer import CrossAttention, MultiheadAttention, TransformerLayer
 
 
 @pytest.fixture
@@ -21,21 +22,33 @@ def copy_attention(ours, theirs):
 
 @pytest.mark.parametrize("n_heads", [1, 4])
 def test_attention_is_torchs(sets, n_heads):
-    queries, others = sets
+    _, tokens = sets
     ours = MultiheadAttention(8, n_heads).eval()
     theirs = torch.nn.MultiheadAttention(8, n_heads, batch_first=True).eval()
     copy_attention(ours, theirs)
-    torch.testing.assert_close(ours(queries, others), theirs(queries, others, others)[0])
+    torch.testing.assert_close(ours(tokens), theirs(tokens, tokens, tokens)[0])
+
+
+@pytest.mark.parametrize("n_heads", [1, 4])
+def test_attention_across_is_torchs_for_each_patient(sets, n_heads):
+    ours = CrossAttention(8, n_heads).eval()
+    theirs = torch.nn.MultiheadAttention(8, n_heads, batch_first=True).eval()
+    copy_attention(ours, theirs)
+    queries, others = Ragged(sets[0].flatten(0, 1), (1, 5)), Ragged(sets[1].flatten(0, 1), (3, 7))
+    found = ours(queries, others)
+    assert found.lengths == (1, 5)
+    for own, asking, asked in zip(found, queries, others, strict=True):
+        torch.testing.assert_close(own, theirs(asking, asked, asked)[0])
 
 
 def test_attention_is_the_same_with_weights_written_out(sets):
-    queries, others = sets
+    _, tokens = sets
     ours = MultiheadAttention(8, 2, dropout=0.001)  # one byte of 256 rounds to none
     assert ours.dropout.n_dropped_bytes == 0
-    expected = ours(queries, others)
+    expected = ours(tokens)
     ours.dropout.n_dropped_bytes = 1
     ours.dropout.forward = lambda values: values
-    torch.testing.assert_close(ours(queries, others), expected)
+    torch.testing.assert_close(ours(tokens), expected)
 
 
 @pytest.mark.parametrize(("activation", "name"), [(torch.nn.ReLU, "relu"), (torch.nn.GELU, "gelu")])
