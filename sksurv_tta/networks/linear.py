@@ -82,22 +82,41 @@ def _product(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     return torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
 
 
+def _round_up(n_rows: int) -> int:
+    """Next of sixteen sizes between a power of two and the next.
+
+    oneDNN keeps code and memory for each of the last thousand sizes that it has met, hundreds of MB where
+    every batch has another number of instances.
+    """
+    step = max(2 ** (n_rows.bit_length() - 5), 1)
+    return -(-n_rows // step) * step
+
+
+def _padded(rows: Tensor) -> Tensor:
+    """Rows (n, dim) with zeros up to a usual number of them."""
+    n_more = _round_up(len(rows)) - len(rows)
+    return functional.pad(rows, (0, 0, 0, n_more)) if n_more else rows
+
+
 class _OneDnnLinear(torch.autograd.Function):
     """The operator has no gradient of its own."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(values, weight)
-        return _product(values, weight, bias)
+        rows = values.flatten(0, -2)
+        ctx.save_for_backward(rows, weight)
+        ctx.shape = values.shape
+        return _product(_padded(rows), weight, bias)[: len(rows)].view(*values.shape[:-1], -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        values, weight = ctx.saved_tensors
+        rows, weight = ctx.saved_tensors
         for_values, for_weight, for_bias = ctx.needs_input_grad
-        rows, flat = values.flatten(0, -2), gradient.flatten(0, -2)
+        flat = gradient.flatten(0, -2)
+        padded = _padded(flat)
         return (
-            _product(gradient, weight.t()) if for_values else None,
-            _product(flat.t(), rows.t()) if for_weight else None,
+            _product(padded, weight.t())[: len(flat)].view(ctx.shape) if for_values else None,
+            _product(padded.t(), _padded(rows).t()) if for_weight else None,
             flat.sum(dim=0) if for_bias else None,
         )

@@ -61,6 +61,26 @@ def test_values_and_gradients_are_those_of_double_precision(calls, shape, n_outp
 
 
 @needs_one_dnn
+def test_one_dnn_meets_few_numbers_of_rows(calls):
+    """It keeps code and memory for each of the last thousand."""
+    weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    sizes = range(1000, 2000, 7)
+    for n_rows in sizes:
+        values = torch.ones(n_rows, 64, requires_grad=True)
+        result = linear(values, weight)
+        result.sum().backward()
+        assert result.shape == values.grad.shape == (n_rows, 64)
+    assert len(calls) == 3 * len(sizes)
+    assert len(set(calls)) <= 2 * 18
+
+
+@pytest.mark.parametrize("n_rows", [*range(1, 70), 1000, 4096, 4097, 100_000])
+def test_few_rows_are_added(n_rows):
+    assert n_rows <= module._round_up(n_rows) <= n_rows * 17 / 16
+    assert module._round_up(module._round_up(n_rows)) == module._round_up(n_rows)
+
+
+@needs_one_dnn
 def test_only_gradients_that_are_asked_for_are_computed(calls):
     values, weight, bias = operands((300, 64), 96)
     linear(values.detach(), weight, bias).sum().backward()
