@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from sksurv_tta.networks.memberwise import memberwise_product
 
-__all__ = ["Linear", "linear"]
+__all__ = ["Linear", "linear", "round_up"]
 
 #: Multiplications from which on the detour is worth its own overhead.
 LEAST_WORK = 2**20
@@ -82,7 +82,7 @@ def _product(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     return torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
 
 
-def _round_up(n_rows: int) -> int:
+def round_up(n_rows: int) -> int:
     """Next of sixteen sizes between a power of two and the next.
 
     oneDNN keeps code and memory for each of the last thousand sizes that it has met, hundreds of MB where
@@ -94,7 +94,7 @@ def _round_up(n_rows: int) -> int:
 
 def _padded(rows: Tensor) -> Tensor:
     """Rows (n, dim) with zeros up to a usual number of them."""
-    n_more = _round_up(len(rows)) - len(rows)
+    n_more = round_up(len(rows)) - len(rows)
     return functional.pad(rows, (0, 0, 0, n_more)) if n_more else rows
 
 

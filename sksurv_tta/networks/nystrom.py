@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sksurv_tta.networks.interface import Ragged
-from sksurv_tta.networks.linear import Linear
+from sksurv_tta.networks.linear import Linear, round_up
 from sksurv_tta.networks.randomness import Dropout
 
 __all__ = ["NystromAttention", "approximate_inverse"]
@@ -104,10 +104,11 @@ class NystromAttention(nn.Module):
         """
         gap = values.values.new_zeros(KERNEL // 2, values.values.shape[1])
         spaced = torch.cat([part for rows in values for part in (rows, gap)])
+        spaced = functional.pad(spaced, (0, 0, 0, round_up(len(spaced)) - len(spaced)))
         heads = spaced.unflatten(1, (self.n_heads, -1)).transpose(0, 1).unsqueeze(0)
         convolved = convolution(heads).squeeze(0).transpose(0, 1).flatten(1)
         sizes = [size for length in values.lengths for size in (length, len(gap))]
-        return torch.cat(convolved.split(sizes)[::2])
+        return torch.cat(convolved[: sum(sizes)].split(sizes)[::2])
 
     def _through_landmarks(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         # The inverse amplifies rounding: never in half precision.

@@ -76,8 +76,8 @@ def test_one_dnn_meets_few_numbers_of_rows(calls):
 
 @pytest.mark.parametrize("n_rows", [*range(1, 70), 1000, 4096, 4097, 100_000])
 def test_few_rows_are_added(n_rows):
-    assert n_rows <= module._round_up(n_rows) <= n_rows * 17 / 16
-    assert module._round_up(module._round_up(n_rows)) == module._round_up(n_rows)
+    assert n_rows <= module.round_up(n_rows) <= n_rows * 17 / 16
+    assert module.round_up(module.round_up(n_rows)) == module.round_up(n_rows)
 
 
 @needs_one_dnn
